@@ -1,0 +1,1 @@
+"""Local AWS Lambda event source mappings."""

@@ -1,0 +1,1 @@
+"""The `esm` command; one file per subcommand."""

@@ -1,0 +1,1 @@
+"""What stands in for AWS when no endpoint is given."""

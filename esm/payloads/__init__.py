@@ -1,0 +1,1 @@
+"""The JSON that Lambda shows to functions and destinations. Pure."""

@@ -1,0 +1,131 @@
+"""Kinesis records and the event that Lambda makes of them.
+
+Shape and key order as recorded on AWS; https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+Data stays in the wire's base64: the event shows it so, and most runs never decode it.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from esm.core.model import Envelope
+from esm.instants import from_ms
+
+_json_text = msgspec.json.encode
+
+
+class KinesisRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One record of a stream, as read from its shard.
+
+    `position` is the sequence number as an integer; `ordinal` counts from 1 in the order of
+    putting into the stream; `base64` is the data as the wire carries it.
+    """
+
+    position: int
+    key: str
+    arrived_ms: int
+    size: int
+    sequence_number: str
+    shard_id: str
+    base64: str
+    ordinal: int
+
+    @property
+    def partition_key(self) -> str:
+        """The partition key that the producer gave."""
+        return self.key
+
+    @property
+    def data(self) -> bytes:
+        """The payload, decoded."""
+        return binascii.a2b_base64(self.base64)
+
+    @property
+    def json(self) -> Any:
+        """The payload parsed as JSON; raises ValueError when it is none."""
+        return json.loads(self.data)
+
+    @property
+    def arrived_at(self) -> datetime:
+        """ApproximateArrivalTimestamp as an aware datetime, millisecond precision."""
+        return from_ms(self.arrived_ms)
+
+
+def make_record(
+    *, position: int, key: str, arrived_ms: int, base64: str, shard_id: str, ordinal: int
+) -> KinesisRecord:
+    """Make a record and weigh it; `base64` is standard, padded."""
+    sequence_number = str(position)
+    return KinesisRecord(
+        position=position,
+        key=key,
+        arrived_ms=arrived_ms,
+        size=len(_json_text(key))
+        + 2 * len(sequence_number)
+        + len(base64)
+        + len(repr(arrived_ms / 1000)),
+        sequence_number=sequence_number,
+        shard_id=shard_id,
+        base64=base64,
+        ordinal=ordinal,
+    )
+
+
+class KinesisEvents:
+    """Builds the events of one mapping: `event_source_arn` is the ARN that the mapping names."""
+
+    __slots__ = ("event_source_arn", "region", "role_arn")
+
+    def __init__(self, event_source_arn: str, region: str, role_arn: str) -> None:
+        self.event_source_arn = event_source_arn
+        self.region = region
+        self.role_arn = role_arn
+
+    def build(self, shard_id: str, records: Sequence[KinesisRecord]) -> dict[str, Any]:
+        """The event, fresh for every call, so that a handler may change it."""
+        arn, region, role = self.event_source_arn, self.region, self.role_arn
+        prefix = shard_id + ":"
+        return {
+            "Records": [
+                {
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0",
+                        "partitionKey": r.key,
+                        "sequenceNumber": r.sequence_number,
+                        "data": r.base64,
+                        "approximateArrivalTimestamp": r.arrived_ms / 1000,
+                    },
+                    "eventSource": "aws:kinesis",
+                    "eventVersion": "1.0",
+                    "eventID": prefix + r.sequence_number,
+                    "eventName": "aws:kinesis:record",
+                    "invokeIdentityArn": role,
+                    "awsRegion": region,
+                    "eventSourceARN": arn,
+                }
+                for r in records
+            ]
+        }
+
+    def identifiers(self, records: Sequence[KinesisRecord]) -> list[str]:
+        """What a partial batch response may name, in batch order."""
+        return [r.sequence_number for r in records]
+
+    def envelope(self, shard_id: str) -> Envelope:
+        """The weight of everything but key, data, sequence number and timestamp."""
+        blank = KinesisRecord(
+            position=0, key="", arrived_ms=0, size=0, sequence_number="", shard_id=shard_id,
+            base64="", ordinal=0,
+        )  # fmt: skip
+        one = len(_json_text(self.build(shard_id, [blank])))
+        empty = len(_json_text({"Records": []}))
+        # The blank record brings `""` and `0.0`; a record's size counts its own quotes for the key
+        # only. Each record brings a comma, except that the first has none.
+        record = one - empty - len('""') - len("0.0") + len(",")
+        return Envelope(event_bytes=empty - len(","), record_bytes=record)

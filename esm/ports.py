@@ -1,0 +1,129 @@
+"""The ports: what the loop needs from the world. One folder of implementations for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from esm.core.messages import PollFailed, RecordsArrived
+from esm.core.model import Envelope, Position, Shard
+
+
+class Clock(Protocol):
+    """Time for the loop."""
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds."""
+
+    def wait_until(self, instant_ms: int) -> None:
+        """Return when `now_ms() >= instant_ms`."""
+
+
+class ShardReader(Protocol):
+    """Reads one shard for one mapping; keeps the shard iterator between reads."""
+
+    def read(self, position: Position, limit: int, now_ms: int) -> RecordsArrived | PollFailed:
+        """One GetRecords. `position` is where to take a new iterator if the kept one is gone."""
+
+    def ready_ms(self, position: Position, now_ms: int) -> int | None:
+        """The earliest instant at which `read` would give more than an empty answer.
+
+        None: not before somebody puts something. `now_ms` or less: at once.
+        """
+
+    def idle_until(self, instant_ms: int) -> None:
+        """Empty polls up to here were skipped: an iterator they would have renewed stays fresh."""
+
+
+class Source(Protocol):
+    """A stream."""
+
+    @property
+    def arn(self) -> str:
+        """What the mapping's EventSourceArn says."""
+
+    @property
+    def retention_ms(self) -> int | None:
+        """How long a record is kept; None for ever (captures)."""
+
+    def list_shards(self, now_ms: int) -> Sequence[Shard]:
+        """All shards that still hold or may get records, parents before children."""
+
+    def pin_latest(self, shard_id: str, now_ms: int) -> Position:
+        """The fixed position that LATEST means in this shard now."""
+
+    def open(self, shard_id: str, on_put: Callable[[], None]) -> ShardReader:
+        """A reader; `on_put` is called after every put or close of the shard."""
+
+
+class Payloads(Protocol):
+    """The events of one mapping, for its source's kind of record."""
+
+    def build(self, shard_id: str, records: Sequence[Any]) -> dict[str, Any]:
+        """The event, fresh."""
+
+    def identifiers(self, records: Sequence[Any]) -> list[Any]:
+        """What a partial batch response may name, in batch order."""
+
+    def envelope(self, shard_id: str) -> Envelope:
+        """The weight of an event beside its records' sizes."""
+
+
+class Destination(Protocol):
+    """An on-failure destination."""
+
+    @property
+    def arn(self) -> str:
+        """SQS queue, SNS topic or S3 bucket ARN."""
+
+    @property
+    def wants_payload(self) -> bool:
+        """Whether the invocation record must hold the event itself (S3)."""
+
+    def deliver(self, key: str, invocation_record: Mapping[str, Any], now_ms: int) -> None:
+        """Take one invocation record; `key` is its object key in S3. Raises DeliveryFailed."""
+
+
+class DeliveryFailed(Exception):
+    """A destination refused or could not be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """`position`: everything in the shard up to it is resolved. `pinned`: LATEST's own place."""
+
+    position: int
+    pinned: bool = False
+
+
+class CheckpointStore(Protocol):
+    """Keeps checkpoints by (mapping, stream, shard)."""
+
+    def load(self, mapping: str, stream: str) -> dict[str, Checkpoint]:
+        """By shard id."""
+
+    def save(self, mapping: str, stream: str, shard_id: str, checkpoint: Checkpoint) -> None:
+        """Never moves back."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What an invocation came to, before the mapping reads it.
+
+    `payload` is the parsed JSON of the response; `error` what the function raised (the payload
+    is then None); `throttled`: the function was never reached. `duration_ms` is virtual or real.
+    """
+
+    payload: Any = None
+    error: BaseException | None = None
+    throttled: bool = False
+    timed_out: bool = False
+    duration_ms: int = 0
+
+
+class Invoker(Protocol):
+    """Calls a function."""
+
+    def invoke(self, event: dict[str, Any], request_id: str, start_ms: int) -> FunctionResult:
+        """One synchronous invocation that starts at `start_ms`."""
