@@ -1,7 +1,7 @@
 """What a machine is told (inputs) and what it answers (commands).
 
-All of them are frozen and hold plain data, so that a run can be written down, compared and replayed.
-`lane` and `batch` name the batch that an answer belongs to: an answer that does not fit is refused.
+All are frozen and hold plain data, so that a run can be written down, compared and replayed.
+`lane` and `batch` name the batch that an answer belongs to: one that does not fit is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from esm.core.model import Cause, DiscardInfo, Fate, Position, Record, Shard
 
 
 class IllegalInput(Exception):
-    """An input that does not fit the machine's state: our bug, never the user's. Nothing changed."""
+    """An input that does not fit the machine's state: our bug, not the user's."""
 
 
 class PollFailure(StrEnum):
@@ -50,10 +50,23 @@ class PollFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PollsSuspended:
+    """The source has nothing, and will say when it has: no polls until PollsResumed.
+
+    In virtual time only, as the next two; they change when a shard is polled by nothing at all.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class PollsSkipped:
-    """`count` polls of the cadence would have been empty and were not made (virtual time only)."""
+    """`count` polls of the cadence would have been empty and were not made."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollsResumed:
+    """The source may have something: polls go on with the cadence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +133,9 @@ class Stopped:
 
 
 Outcome = Succeeded | PartlyFailed | Failed | Throttled
-ShardInput = (
-    RecordsArrived
-    | PollFailed
-    | PollsSkipped
-    | Outcome
-    | DestinationDelivered
-    | DestinationFailed
-    | DeadlineReached
-    | Stopped
-)
+LaneInput = Outcome | DestinationDelivered | DestinationFailed
+CadenceInput = PollsSuspended | PollsSkipped | PollsResumed
+ShardInput = RecordsArrived | PollFailed | CadenceInput | LaneInput | DeadlineReached | Stopped
 
 # --- commands of a shard -------------------------------------------------------------------------
 

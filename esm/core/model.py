@@ -129,6 +129,7 @@ class Policy:
     poll_failure_cap_ms: int = 30_000
     read_ahead_records: int = 10_000
     read_ahead_bytes: int = 10 * 1024 * 1024
+    bisect_midpoint_upper: bool = False
 
 
 @dataclass(frozen=True, slots=True)
