@@ -1,12 +1,17 @@
 """What a user can do wrong, each with a lifelong code.
 
-`str(error)` is what the user reads: place, code, what is wrong, the user's line with a caret, one
-why, one fix. Our own mistakes are plain asserts, not errors of this module.
+`str(error)` is what the user reads, in at most five lines: place, code and what is wrong; the
+user's line; a caret, with what we know more than AWS's text says; one why; one fix. Our own
+mistakes are plain asserts, not errors of this module.
 """
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import dataclass
+
+_EXCERPT_COLUMNS = 70
+_LINE_LENGTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class EsmError(Exception):
         esm_code: str,
         message: str,
         *,
+        detail: str | None = None,
         place: Place | None = None,
         why: str | None = None,
         fix: str | None = None,
@@ -37,20 +43,31 @@ class EsmError(Exception):
         super().__init__(message)
         self.esm_code = esm_code
         self.message = message
+        self.detail = detail
         self.place = place
         self.why = why
         self.fix = fix
 
     def __str__(self) -> str:
         head = f"{self.esm_code}  {self.message}"
-        lines = [f"{self.place}  {head}" if self.place else head]
-        if self.place and self.place.text is not None and self.place.line is not None:
-            lines.append(f"{self.place.line:7d} | {self.place.text}")
+        lines = [f"{self.place}  {head}" if self.place else head, *_quoted(self.place)]
+        if self.detail:
+            self._add_detail(lines)
         if self.why:
             lines.append(f"why    {self.why}")
         if self.fix:
             lines.append(f"fix    {self.fix}")
-        return "\n".join(lines)
+        return "\n".join(_one_line(line) for line in lines)
+
+    def _add_detail(self, lines: list[str]) -> None:
+        if len(lines) == 3:
+            lines[-1] += f" {self.detail}"
+        else:
+            lines.append(f"what   {self.detail}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from `args` alone, which our constructor would refuse.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class TemplateError(EsmError):
@@ -71,16 +88,12 @@ class MappingError(EsmError):
         why: str | None = None,
         fix: str | None = None,
     ) -> None:
-        super().__init__(esm_code, message, place=place, why=why, fix=fix)
+        super().__init__(esm_code, message, detail=detail, place=place, why=why, fix=fix)
         self.code = code
-        self.detail = detail
 
-    def __str__(self) -> str:
-        text = super().__str__()
-        if self.detail is None:
-            return text
-        head, _, rest = text.partition("\n")
-        return "\n".join(part for part in (head, f"what   {self.detail}", rest) if part)
+
+class SettingsError(EsmError, ValueError):
+    """E26x: one of our own settings makes no sense."""
 
 
 class NotEmulated(MappingError):
@@ -95,6 +108,10 @@ class InputError(EsmError):
     """E4xx: input data or usage."""
 
 
+class InvalidValue(InputError, ValueError):
+    """E44x: a value from which nothing can be made."""
+
+
 class EndpointError(EsmError):
     """E5xx: a source or destination."""
 
@@ -105,3 +122,21 @@ class StateError(EsmError):
 
 class RunError(EsmError):
     """E7xx: the run itself."""
+
+
+def _quoted(place: Place | None) -> list[str]:
+    if place is None or place.text is None or place.line is None:
+        return []
+    text = place.text.replace("\t", " ").rstrip()
+    column = place.column or 1
+    start = max(0, column - _EXCERPT_COLUMNS // 2) if len(text) > _EXCERPT_COLUMNS else 0
+    lines = [f"{place.line:7d} | {text[start : start + _EXCERPT_COLUMNS]}"]
+    if place.column is not None:
+        lines.append(f"{'':7s} | {'^':>{column - start}}")
+    return lines
+
+
+def _one_line(text: str) -> str:
+    """Line ends, terminal codes and sheer length in a user's value must not break the layout."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_LINE_LENGTH])
+    return line if len(text) <= _LINE_LENGTH else f"{line}… ({len(text)} characters)"

@@ -9,9 +9,16 @@ from __future__ import annotations
 import datetime as _datetime
 import re
 from datetime import timedelta
+from typing import cast
 
-_REAL = tuple(c for c in _datetime.datetime.__mro__ if c.__module__ == "datetime")[:1]
-_EPOCH = (_REAL[0](1970, 1, 1, tzinfo=_datetime.timezone.utc),)
+from esm.errors import InvalidValue
+
+# Imported while time is frozen, `datetime` is freezegun's class, which inherits from the real one.
+_REAL = cast(
+    "tuple[type[_datetime.datetime]]",
+    tuple(c for c in _datetime.datetime.__mro__ if c.__module__ == "datetime")[:1],
+)
+_EPOCH = _REAL[0](1970, 1, 1, tzinfo=_datetime.UTC)
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -21,14 +28,14 @@ Duration = int | float | str | timedelta
 
 def from_ms(instant_ms: int) -> _datetime.datetime:
     """An aware, plain datetime in UTC."""
-    return _EPOCH[0] + timedelta(milliseconds=instant_ms)
+    return _EPOCH + timedelta(milliseconds=instant_ms)
 
 
 def to_ms(instant: _datetime.datetime) -> int:
     """Epoch milliseconds of an aware datetime, rounded down."""
     if instant.tzinfo is None:
-        raise ValueError(f"{instant!r} has no time zone: give an aware datetime")
-    return (instant - _EPOCH[0]) // timedelta(milliseconds=1)
+        raise _no_instant(f"{instant!r} has no time zone")
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 def iso_ms(instant_ms: int) -> str:
@@ -38,23 +45,44 @@ def iso_ms(instant_ms: int) -> str:
 
 def parse_instant(value: str | _datetime.datetime) -> int:
     """Epoch milliseconds of ISO-8601 text or an aware datetime; text without zone is UTC."""
-    if isinstance(value, str):
-        parsed = _REAL[0].fromisoformat(value)
-        value = parsed if parsed.tzinfo else parsed.replace(tzinfo=_datetime.timezone.utc)
-    return to_ms(value)
+    try:
+        parsed = _REAL[0].fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, _REAL):
+        raise _no_instant(f"{value!r} is not an instant")
+    if isinstance(value, str) and parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=_datetime.UTC)
+    return to_ms(parsed)
+
+
+def _no_instant(what: str) -> InvalidValue:
+    return InvalidValue("E444", what, fix='"2026-01-31T12:00:00Z", or an aware datetime')
 
 
 def duration_ms(value: Duration) -> int:
-    """Milliseconds of a duration; raises ValueError for what is none, or negative."""
-    if isinstance(value, timedelta):
-        result = value // timedelta(milliseconds=1)
-    elif isinstance(value, str):
-        result = _parse(value)
-    else:
-        result = round(value * 1000)
+    """Milliseconds of a duration; E443 for what is none, or negative."""
+    try:
+        result = _whole_ms(value)
+    except (OverflowError, ValueError):
+        raise _no_duration(f"{value!r} is not a duration") from None
     if result < 0:
-        raise ValueError(f"a duration cannot be negative: {value!r}")
+        raise _no_duration(f"a duration cannot be negative: {value!r}")
     return result
+
+
+def _whole_ms(value: object) -> int:
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
+    if isinstance(value, str):
+        return _parse(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(value)
+    return round(value * 1000)
+
+
+def _no_duration(what: str) -> InvalidValue:
+    return InvalidValue("E443", what, fix='"90s", "5m", "1h30m", "250ms", or seconds')
 
 
 def duration_text(value_ms: int) -> str:
@@ -70,5 +98,5 @@ def duration_text(value_ms: int) -> str:
 def _parse(text: str) -> int:
     compact = text.replace(" ", "")
     if not compact or _PART.sub("", compact):
-        raise ValueError(f'{text!r} is not a duration: write "90s", "5m", "1h30m" or "250ms"')
+        raise ValueError(text)
     return round(sum(float(n) * _UNIT_MS[unit] for n, unit in _PART.findall(compact)))
