@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from esm.core.messages import PollFailed, RecordsArrived
-from esm.core.model import Envelope, Position, Shard
+from esm.core.model import After, Envelope, Position, Shard
 
 
 class Clock(Protocol):
@@ -26,6 +28,10 @@ class ShardReader(Protocol):
     def read(self, position: Position, limit: int, now_ms: int) -> RecordsArrived | PollFailed:
         """One GetRecords. `position` is where to take a new iterator if the kept one is gone."""
 
+    @property
+    def must_poll(self) -> bool:
+        """Whether empty polls count too, against a limit, so that none may be skipped."""
+
     def ready_ms(self, position: Position, now_ms: int) -> int | None:
         """The earliest instant at which `read` would give more than an empty answer.
 
@@ -33,7 +39,7 @@ class ShardReader(Protocol):
         """
 
     def idle_until(self, instant_ms: int) -> None:
-        """Empty polls up to here were skipped: an iterator they would have renewed stays fresh."""
+        """Empty polls up to here were skipped: they would have taken and renewed an iterator."""
 
 
 class Source(Protocol):
@@ -47,11 +53,24 @@ class Source(Protocol):
     def retention_ms(self) -> int | None:
         """How long a record is kept; None for ever (captures)."""
 
-    def list_shards(self, now_ms: int) -> Sequence[Shard]:
-        """All shards that still hold or may get records, parents before children."""
+    def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
+        """All shards that still hold or may get records, parents before children.
 
-    def pin_latest(self, shard_id: str, now_ms: int) -> Position:
-        """The fixed position that LATEST means in this shard now."""
+        With `since_ms` also those that have expired since then: what was in them is to be counted.
+        """
+
+    def pin(self, shard_id: str, position: Position, now_ms: int) -> After:
+        """The fixed place that a position means in this shard now."""
+
+    def beginning(self, shard_id: str) -> After:
+        """The place before the first record that the shard ever had."""
+
+    @property
+    def record_count(self) -> int:
+        """How many records were ever put."""
+
+    def count_after(self, shard_id: str, place: After) -> int:
+        """How many records the shard has behind a place, whether it still holds them or not."""
 
     def open(self, shard_id: str, on_put: Callable[[], None]) -> ShardReader:
         """A reader; `on_put` is called after every put or close of the shard."""
@@ -107,8 +126,14 @@ class CheckpointStore(Protocol):
         """Never moves back."""
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionResult:
+class TaskTimedOut(Exception):
+    """The function ran into its timeout."""
+
+    def __init__(self, timeout_seconds: int) -> None:
+        super().__init__(f"Task timed out after {timeout_seconds:.2f} seconds")
+
+
+class FunctionResult(msgspec.Struct, frozen=True):
     """What an invocation came to, before the mapping reads it.
 
     `payload` is the parsed JSON of the response; `error` what the function raised (the payload

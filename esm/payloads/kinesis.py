@@ -80,12 +80,13 @@ def make_record(
 class KinesisEvents:
     """Builds the events of one mapping: `event_source_arn` is the ARN that the mapping names."""
 
-    __slots__ = ("event_source_arn", "region", "role_arn")
+    __slots__ = ("_envelopes", "event_source_arn", "region", "role_arn")
 
     def __init__(self, event_source_arn: str, region: str, role_arn: str) -> None:
         self.event_source_arn = event_source_arn
         self.region = region
         self.role_arn = role_arn
+        self._envelopes: dict[int, Envelope] = {}
 
     def build(self, shard_id: str, records: Sequence[KinesisRecord]) -> dict[str, Any]:
         """The event, fresh for every call, so that a handler may change it."""
@@ -119,6 +120,13 @@ class KinesisEvents:
 
     def envelope(self, shard_id: str) -> Envelope:
         """The weight of everything but key, data, sequence number and timestamp."""
+        # Shards of a stream have ids of one length, and so one envelope.
+        length = len(_json_text(shard_id))
+        if length not in self._envelopes:
+            self._envelopes[length] = self._weigh(shard_id)
+        return self._envelopes[length]
+
+    def _weigh(self, shard_id: str) -> Envelope:
         blank = KinesisRecord(
             position=0, key="", arrived_ms=0, size=0, sequence_number="", shard_id=shard_id,
             base64="", ordinal=0,
