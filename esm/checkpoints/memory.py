@@ -1,0 +1,28 @@
+"""Checkpoints that live as long as their process."""
+
+from __future__ import annotations
+
+from esm.ports import Checkpoint
+
+
+class MemoryCheckpoints:
+    """A dict by (mapping, stream), then by shard. Can be pickled at any moment."""
+
+    def __init__(self) -> None:
+        self._saved: dict[tuple[str, str], dict[str, Checkpoint]] = {}
+
+    def load(self, mapping: str, stream: str) -> dict[str, Checkpoint]:
+        """The checkpoints of a mapping on a stream, by shard id; a copy."""
+        return dict(self._saved.get((mapping, stream), {}))
+
+    def save(self, mapping: str, stream: str, shard_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint, unless a later one is there already."""
+        shards = self._saved.setdefault((mapping, stream), {})
+        saved = shards.get(shard_id)
+        if saved is None or _rank(checkpoint) > _rank(saved):
+            shards[shard_id] = checkpoint
+
+
+def _rank(checkpoint: Checkpoint) -> tuple[int, bool]:
+    """Later places are higher; at one place, records resolved up to it beat a mere start."""
+    return checkpoint.position, not checkpoint.pinned

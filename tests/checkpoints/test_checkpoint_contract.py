@@ -1,0 +1,87 @@
+"""What every checkpoint store promises."""
+
+import pickle
+
+import pytest
+
+from esm.checkpoints.memory import MemoryCheckpoints
+from esm.ports import Checkpoint
+
+STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
+
+
+@pytest.fixture(params=[MemoryCheckpoints])
+def store(request):
+    return request.param()
+
+
+def test_a_mapping_that_never_ran_has_no_checkpoints(store):
+    assert store.load("orders", STREAM) == {}
+
+
+def test_what_is_saved_is_loaded_by_shard(store):
+    store.save("orders", STREAM, "shard-0", Checkpoint(7))
+    store.save("orders", STREAM, "shard-1", Checkpoint(10**56, pinned=True))
+
+    assert store.load("orders", STREAM) == {
+        "shard-0": Checkpoint(7),
+        "shard-1": Checkpoint(10**56, pinned=True),
+    }
+
+
+def test_mappings_and_streams_are_kept_apart(store):
+    store.save("orders", STREAM, "shard-0", Checkpoint(7))
+
+    assert store.load("invoices", STREAM) == {}
+    assert store.load("orders", STREAM + "-2") == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        pytest.param(Checkpoint(7), Checkpoint(8), Checkpoint(8), id="it moves on"),
+        pytest.param(Checkpoint(8), Checkpoint(7), Checkpoint(8), id="it never moves back"),
+        pytest.param(
+            Checkpoint(7, pinned=True), Checkpoint(8), Checkpoint(8), id="it leaves LATEST's place"
+        ),
+        pytest.param(
+            Checkpoint(8), Checkpoint(7, pinned=True), Checkpoint(8), id="LATEST pins nothing back"
+        ),
+        pytest.param(
+            Checkpoint(7),
+            Checkpoint(7, pinned=True),
+            Checkpoint(7),
+            id="resolved records are no mere start again",
+        ),
+        pytest.param(
+            Checkpoint(7, pinned=True),
+            Checkpoint(7),
+            Checkpoint(7),
+            id="a start becomes what is resolved",
+        ),
+    ],
+)
+def test_a_checkpoint_follows_another(store, first, second, kept):
+    store.save("orders", STREAM, "shard-0", first)
+    store.save("orders", STREAM, "shard-0", second)
+
+    assert store.load("orders", STREAM) == {"shard-0": kept}
+
+
+def test_what_is_loaded_is_a_copy(store):
+    store.save("orders", STREAM, "shard-0", Checkpoint(7))
+
+    store.load("orders", STREAM).clear()
+
+    assert store.load("orders", STREAM) == {"shard-0": Checkpoint(7)}
+
+
+def test_a_store_survives_a_pickle():
+    store = MemoryCheckpoints()
+    store.save("orders", STREAM, "shard-0", Checkpoint(7, pinned=True))
+
+    copy = pickle.loads(pickle.dumps(store))
+    copy.save("orders", STREAM, "shard-0", Checkpoint(9))
+
+    assert store.load("orders", STREAM) == {"shard-0": Checkpoint(7, pinned=True)}
+    assert copy.load("orders", STREAM) == {"shard-0": Checkpoint(9)}
