@@ -1,0 +1,40 @@
+"""What an embedded service looks like to those who bring it calls: a guard, later an HTTP front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class ApiError(Exception):
+    """An error answer: AWS's code and message, and the HTTP status that carries it."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class EmbeddedApi(Protocol):
+    """One service of AWS over things in memory; parameters and answers are botocore's."""
+
+    @property
+    def service(self) -> str:
+        """boto3's name of the service."""
+
+    @property
+    def resources(self) -> Sequence[str]:
+        """The names of what it has, for messages."""
+
+    def asked_for(self, params: Mapping[str, Any]) -> str | None:
+        """What a call is about, in the caller's words; None when it names nothing."""
+
+    def owns(self, operation: str, params: Mapping[str, Any]) -> bool:
+        """Whether a call is about something that it has."""
+
+    def handle(self, operation: str, params: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Do one call. Raises ApiError where AWS would answer an error."""
+
+    def remedy(self, params: Mapping[str, Any]) -> str:
+        """The line of a test that would make a call's resource exist."""

@@ -1,0 +1,287 @@
+"""Nothing that runs inside a Harness reaches AWS by accident.
+
+Every call of every botocore client goes through `BaseClient._make_api_call`; while a guard is
+entered it is the guard's, whenever the client was made. botocore is never imported here: when it
+is not loaded yet, it is patched as soon as somebody loads it. What a client looks for when it is
+made, before any call, is `esm.embedded.surroundings`.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import ipaddress
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import update_wrapper
+from itertools import count
+from types import ModuleType, TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from esm.embedded.api import ApiError, EmbeddedApi
+from esm.embedded.surroundings import SURROUNDINGS
+from esm.errors import EndpointError
+
+ApiCall = Callable[..., Any]
+"""`_make_api_call` as it stands in the class: a function, or whatever a test has put there."""
+
+_CLIENT_MODULE = "botocore.client"
+_METHOD = "_make_api_call"
+_GUARD = "esm_guard"
+
+
+class AwsGuard:
+    """A context manager, re-entrant and nestable: `apis` answer for what they have, the test's own
+    mocks and loopback endpoints are left alone, everything else is E501.
+    """
+
+    def __init__(self, *apis: EmbeddedApi, now: Callable[[], int]) -> None:
+        self._apis = {api.service: api for api in apis}
+        self._now = now
+        self._depth = 0
+        self._request_numbers = count(1)
+        self._hook: ApiCall | None = None
+        self._finder: _ClientFinder | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is entered."""
+        return self._depth > 0
+
+    def __enter__(self) -> Self:
+        self._depth += 1
+        if self._depth == 1:
+            SURROUNDINGS.enter()
+            module = sys.modules.get(_CLIENT_MODULE)
+            if module is not None:
+                self._install(module)
+            else:
+                self._finder = _ClientFinder(self._install)
+                sys.meta_path.insert(0, self._finder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        SURROUNDINGS.leave()
+        self._forget_finder()
+        if self._hook is not None:
+            self._uninstall(self._hook)
+
+    def _install(self, module: ModuleType) -> None:
+        self._forget_finder()
+        previous: ApiCall = vars(module.BaseClient)[_METHOD]
+
+        def _make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
+            if not self.is_active:
+                return _pass_on(previous, client, operation_name, api_params)
+            return self._call(previous, client, operation_name, api_params)
+
+        self._hook = update_wrapper(_make_api_call, previous, updated=())
+        vars(self._hook)[_GUARD] = self
+        setattr(module.BaseClient, _METHOD, self._hook)
+
+    def _uninstall(self, hook: ApiCall) -> None:
+        """Put back what was there; a patch that came later, and stays, keeps an inert hook."""
+        self._hook = None
+        base = sys.modules[_CLIENT_MODULE].BaseClient
+        if vars(base)[_METHOD] is hook:
+            setattr(base, _METHOD, next(f for f in _layers(hook) if not _is_inert(f)))
+
+    def _forget_finder(self) -> None:
+        if self._finder is not None:
+            sys.meta_path.remove(self._finder)
+            self._finder = None
+
+    # --- one call --------------------------------------------------------------------------------
+
+    def _call(self, previous: ApiCall, client: Any, operation: str, params: dict[str, Any]) -> Any:
+        api = self._apis.get(client.meta.service_model.service_name)
+        if api is not None and api.owns(operation, params):
+            return self._embedded(api, client, operation, params)
+        if (
+            self._is_answered_behind(previous)
+            or _is_stubbed(client, operation)
+            or _is_in_moto(client, operation)
+            or _is_loopback(client.meta.endpoint_url)
+        ):
+            return _pass_on(previous, client, operation, params)
+        raise self._refusal(api, client, operation, params)
+
+    def _is_answered_behind(self, previous: ApiCall) -> bool:
+        """Whether a guard around this one, or the test's own patch, is to decide.
+
+        A tracer that wraps botocore's function, and says so in `__wrapped__`, is no patch.
+        """
+        layers = list(_layers(previous))
+        guards = [guard for layer in layers if (guard := _guard_of(layer)) is not None]
+        if any(guard is not self and guard.is_active for guard in guards):
+            return True
+        botocores = vars(sys.modules[_CLIENT_MODULE])
+        return getattr(layers[-1], "__globals__", None) is not botocores
+
+    def _embedded(
+        self, api: EmbeddedApi, client: Any, operation: str, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        _validate(client.meta.service_model.operation_model(operation).input_shape, params)
+        number = next(self._request_numbers)
+        try:
+            answer, status = api.handle(operation, params, self._now()), 200
+        except ApiError as error:
+            answer = {
+                "Error": {"Message": error.message, "Code": error.code},
+                "ResponseMetadata": _metadata(number, error.status),
+            }
+            raise client.exceptions.from_code(error.code)(answer, operation) from error
+        return answer | {"ResponseMetadata": _metadata(number, status)}
+
+    def _refusal(
+        self, api: EmbeddedApi | None, client: Any, operation: str, params: dict[str, Any]
+    ) -> EndpointError:
+        service = client.meta.service_model.service_name
+        asked = api.asked_for(params) if api else None
+        target = f' on "{asked}"' if asked else ""
+        have = "; ".join(
+            f"{a.service}: {', '.join(a.resources) or 'none'}" for a in self._apis.values()
+        )
+        if api is not None:
+            fix = api.remedy(params)
+        elif _moto_is_active():
+            fix = "moto.core.patch_client(client)   # made before moto was imported"
+        else:
+            fix = "with moto.mock_aws():   # or a botocore Stubber, or a loopback endpoint_url"
+        return EndpointError(
+            "E501",
+            f"{service} {operation}{target} would have gone to {client.meta.endpoint_url}",
+            why=f"nothing here reaches AWS by accident; the Harness has {have}",
+            fix=fix,
+        )
+
+
+def _pass_on(previous: ApiCall, client: Any, operation: str, params: dict[str, Any]) -> Any:
+    """Call what stood in the class before, bound as Python would have bound it."""
+    if hasattr(type(previous), "__get__"):
+        previous = previous.__get__(client, type(client))
+    return previous(operation, params)
+
+
+def _layers(function: ApiCall | None) -> Iterator[ApiCall]:
+    """A function and what it wraps, outermost first."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+def _guard_of(function: ApiCall) -> AwsGuard | None:
+    """Whose hook it is; a mock has every attribute that is asked for."""
+    guard = getattr(function, _GUARD, None)
+    return guard if isinstance(guard, AwsGuard) else None
+
+
+def _is_inert(function: ApiCall) -> bool:
+    guard = _guard_of(function)
+    return guard is not None and not guard.is_active
+
+
+def _validate(shape: Any, params: dict[str, Any]) -> None:
+    from botocore.exceptions import ParamValidationError
+    from botocore.validate import ParamValidator
+
+    report = ParamValidator().validate(params, shape)
+    if report.has_errors():
+        raise ParamValidationError(report=report.generate_report())
+
+
+def _metadata(number: int, status: int) -> dict[str, Any]:
+    request_id = f"00000000-0000-4000-8000-{number:012d}"
+    return {
+        "RequestId": request_id,
+        "HTTPStatusCode": status,
+        "HTTPHeaders": {"x-amzn-requestid": request_id},
+        "RetryAttempts": 0,
+    }
+
+
+def _handlers(client: Any, event: str, operation: str) -> Sequence[Any]:
+    """Who listens to an event of this client's. botocore has no public way to ask."""
+    name = f"{event}.{client.meta.service_model.service_id.hyphenize()}.{operation}"
+    emitter = client.meta.events._emitter  # noqa: SLF001
+    handlers: Sequence[Any] = emitter._handlers.prefix_search(name)  # noqa: SLF001
+    return handlers
+
+
+def _is_stubbed(client: Any, operation: str) -> bool:
+    stub = sys.modules.get("botocore.stub")
+    return stub is not None and any(
+        isinstance(getattr(handler, "__self__", None), stub.Stubber)
+        for handler in _handlers(client, "before-call", operation)
+    )
+
+
+def _moto_is_active() -> bool:
+    moto = sys.modules.get("moto.core.models")
+    return moto is not None and moto.botocore_stubber.enabled
+
+
+def _is_in_moto(client: Any, operation: str) -> bool:
+    """Whether moto will answer: it is active, and this client was made after it was imported."""
+    if not _moto_is_active():
+        return False
+    stubber = sys.modules["moto.core.models"].botocore_stubber
+    return any(handler is stubber for handler in _handlers(client, "before-send", operation))
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _ClientFinder(importlib.abc.MetaPathFinder):
+    """Sees `botocore.client` being imported, and has it patched before anybody uses it."""
+
+    def __init__(self, patch: Callable[[ModuleType], None]) -> None:
+        self._patch = patch
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec that the other finders give, with a loader that patches."""
+        if fullname != _CLIENT_MODULE:
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None and spec.loader is not None:
+                spec.loader = _PatchingLoader(spec.loader, self._patch)
+                return spec
+        return None
+
+
+class _PatchingLoader(importlib.abc.Loader):
+    """Loads as `loader` does, leaves no trace of itself, and patches."""
+
+    def __init__(self, loader: importlib.abc.Loader, patch: Callable[[ModuleType], None]) -> None:
+        self._loader = loader
+        self._patch = patch
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """As `loader` does."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """As `loader` does, then patch."""
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._patch(module)
