@@ -1,0 +1,283 @@
+"""One mapping at work: its ports, and what a command means at each of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never, cast
+
+import msgspec
+
+from esm.books import Books, Invocation
+from esm.core.messages import (
+    DestinationDelivered,
+    DestinationFailed,
+    Failed,
+    Invoke,
+    Outcome,
+    PartlyFailed,
+    Resolved,
+    SaveCheckpoint,
+    SendToDestination,
+    Succeeded,
+    Throttled,
+)
+from esm.core.model import After, Fate, Latest, Policy, Position, Shard
+from esm.core.response import Partial, Rejected, Success, read_response
+from esm.core.stream import StreamMachine
+from esm.faults import Fault, FaultKind, Faults
+from esm.payloads.invocation_record import kinesis_invocation_record, s3_key
+from esm.payloads.kinesis import KinesisRecord
+from esm.ports import (
+    Checkpoint,
+    CheckpointStore,
+    DeliveryFailed,
+    Destination,
+    FunctionResult,
+    Invoker,
+    Payloads,
+    Source,
+    TaskTimedOut,
+)
+from esm.trace import error_text
+
+
+class _LastInvocation(msgspec.Struct, frozen=True):
+    """Of a lane."""
+
+    batch: int
+    request_id: str
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an update of the mapping can change."""
+
+    policy: Policy
+    destination: Destination | None
+    report_failures: bool
+
+
+@dataclass(slots=True, eq=False)
+class Pipeline:
+    """Everything that the loop needs of one mapping.
+
+    `start` is the mapping's starting position, `passed_over` how many records lie before it;
+    `positions` and `origins` are where the shards stand, and where they were begun;
+    `stream` is the machine over its shards, once open. `new_terms` hold from its next opening on:
+    what is in flight ends under the terms that it began with.
+    """
+
+    name: str
+    uuid: str
+    function_arn: str
+    source: Source
+    payloads: Payloads
+    invoker: Invoker
+    timeout_s: int
+    terms: Terms
+    checkpoints: CheckpointStore
+    start: Position
+    latest_delay_ms: int
+    faults: Faults
+    books: Books
+    rng: random.Random
+    new_terms: Terms | None = None
+    stream: StreamMachine | None = None
+    positions: dict[str, int] = field(default_factory=dict)
+    origins: dict[str, After] = field(default_factory=dict)
+    begun_ms: int | None = None
+    passed_over: int = 0
+    _requests: int = 0
+    _last: dict[tuple[str, int], _LastInvocation] = field(default_factory=dict)
+    _records: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+
+    def take_over(self) -> None:
+        """Machines are about to be made: from now on the new terms hold."""
+        self.terms, self.new_terms = self.new_terms or self.terms, None
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where discarded batches go."""
+        return self.terms.destination
+
+    @property
+    def destination_arn(self) -> str | None:
+        """Its ARN."""
+        return self.destination.arn if self.destination else None
+
+    # --- where to start ----------------------------------------------------------------------
+
+    def start_delay_ms(self) -> int:
+        """How long LATEST waits before it takes its iterators for the first time."""
+        is_first = self.begun_ms is None
+        return self.latest_delay_ms if is_first and isinstance(self.start, Latest) else 0
+
+    def begin(self, now_ms: int) -> None:
+        """Fix, once, where each shard that there is now begins, and so which records count."""
+        if self.begun_ms is not None:
+            return
+        self.begun_ms = now_ms
+        counted = 0
+        for shard in self.source.list_shards(now_ms):
+            place = self.source.pin(shard.shard_id, self.start, now_ms)
+            self.origins[shard.shard_id] = place
+            counted += self.source.count_after(shard.shard_id, place)
+            if isinstance(self.start, Latest):
+                self._save(shard.shard_id, Checkpoint(place.position, pinned=True))
+        self.passed_over = self.source.record_count - counted
+
+    def list_shards(self, now_ms: int) -> Sequence[Shard]:
+        """The shards that there are or were since the mapping has begun."""
+        return self.source.list_shards(now_ms, self.begun_ms)
+
+    def lag(self) -> int:
+        """Records from the starting position on that have not met their fate."""
+        if self.begun_ms is None:
+            return 0
+        return self.source.record_count - self.passed_over - self.books.resolved_count
+
+    def checkpoint(self, shard_id: str) -> After | None:
+        """Where a shard is read on from, once anything in it is resolved; or LATEST's pin."""
+        saved = self.checkpoints.load(self.name, self.source.arn).get(shard_id)
+        return None if saved is None else After(saved.position)
+
+    def origin(self, shard_id: str) -> After:
+        """Where a shard begins for this mapping.
+
+        One that came later counts from its first record: what the source forgets before anybody
+        reads it is lost, not passed over.
+        """
+        return self.origins.setdefault(shard_id, self.source.beginning(shard_id))
+
+    def save(self, shard_id: str, command: SaveCheckpoint) -> None:
+        """Everything up to here is resolved."""
+        self.positions[shard_id] = command.position
+        self._save(shard_id, Checkpoint(command.position))
+
+    def _save(self, shard_id: str, checkpoint: Checkpoint) -> None:
+        self.checkpoints.save(self.name, self.source.arn, shard_id, checkpoint)
+
+    # --- the function ------------------------------------------------------------------------
+
+    def new_request_id(self) -> str:
+        """A version 4 UUID from the run's seed; those of one mapping differ in their last part."""
+        self._requests += 1
+        return f"{self.uuid[:24]}{self._requests:012x}"
+
+    def invoke(
+        self, shard_id: str, command: Invoke, request_id: str, now_ms: int
+    ) -> tuple[Outcome, int]:
+        """Call the function; its outcome, and when it is known."""
+        fault = self.faults.take(command.records)
+        if fault is not None and fault.kind is FaultKind.THROTTLE:
+            return Throttled(command.lane, command.batch, "Rate Exceeded."), now_ms
+        result = self._call(shard_id, command, request_id, fault, now_ms)
+        ended_ms = now_ms + result.duration_ms
+        self._remember(shard_id, command, request_id, result.error)
+        self.books.invocations.append(
+            Invocation(
+                command.records, command.attempt, command.cause, shard_id, command.lane,
+                request_id, result.payload, result.error, now_ms, ended_ms, self.payloads,
+            )
+        )  # fmt: skip
+        return self._outcome(command, result), ended_ms
+
+    def _remember(
+        self, shard_id: str, command: Invoke, request_id: str, error: BaseException | None
+    ) -> None:
+        lane = (shard_id, command.lane)
+        last = self._last.get(lane)
+        # A batch may be tried ten thousand times: the first traceback and the newest are enough.
+        if command.attempt > 2 and last is not None and last.error is not None:
+            last.error.__traceback__ = None
+        self._last[lane] = _LastInvocation(command.batch, request_id, error)
+
+    def _call(
+        self, shard_id: str, command: Invoke, request_id: str, fault: Fault | None, now_ms: int
+    ) -> FunctionResult:
+        if fault is None:
+            event = self.payloads.build(shard_id, command.records)
+            return self.invoker.invoke(event, request_id, now_ms)
+        if fault.kind is FaultKind.TIMEOUT:
+            error = TaskTimedOut(self.timeout_s)
+            return FunctionResult(error=error, timed_out=True, duration_ms=self.timeout_s * 1000)
+        latency_ms = min(self.faults.draw_latency_ms(self.rng), self.timeout_s * 1000)
+        return FunctionResult(error=fault.error, duration_ms=latency_ms)
+
+    def _outcome(self, command: Invoke, result: FunctionResult) -> Outcome:
+        lane, batch = command.lane, command.batch
+        if result.error is not None:
+            # A raised exception, an exit and a timeout are all "Unhandled" to the mapping.
+            return Failed(lane, batch, "Unhandled", error_text(result.error))
+        if not self.terms.report_failures or result.payload is None:
+            return Succeeded(lane, batch)
+        answer = read_response(result.payload, self.payloads.identifiers(command.records))
+        match answer:
+            case Success():
+                return Succeeded(lane, batch)
+            case Partial(failed_from=index):
+                return PartlyFailed(lane, batch, index)
+            case Rejected(reason=reason):
+                return Failed(lane, batch, None, reason)
+            case _:
+                assert_never(answer)
+
+    # --- records that are given up -----------------------------------------------------------
+
+    def send(
+        self, shard_id: str, command: SendToDestination, now_ms: int
+    ) -> DestinationDelivered | DestinationFailed:
+        """Hand a discarded batch to the destination."""
+        destination = self.destination
+        assert destination is not None
+        document = self._invocation_record(shard_id, command, now_ms)
+        self._records[shard_id, command.lane] = document
+        key = s3_key(self.uuid, shard_id, now_ms, self.new_request_id())
+        try:
+            destination.deliver(key, document, now_ms)
+        except DeliveryFailed as error:
+            return DestinationFailed(command.lane, command.batch, str(error))
+        return DestinationDelivered(command.lane, command.batch)
+
+    def resolve(self, shard_id: str, command: Resolved, now_ms: int) -> None:
+        """Write the fate of records into the books."""
+        document = None
+        if command.fate is Fate.DISCARDED:
+            assert command.lane is not None
+            document = self._records.pop((shard_id, command.lane), None)
+            document = document or self._invocation_record(shard_id, command, now_ms)
+        self.books.resolve(command, document)
+
+    def _invocation_record(
+        self, shard_id: str, command: SendToDestination | Resolved, now_ms: int
+    ) -> dict[str, Any]:
+        info, lane = command.info, command.lane
+        assert info is not None
+        assert lane is not None
+        last = self._last.get((shard_id, lane))
+        is_own = info.invoked and last is not None and last.batch == command.batch
+        request_id = last.request_id if last and is_own else self.new_request_id()
+        wants_payload = self.destination is not None and self.destination.wants_payload
+        event = self.payloads.build(shard_id, command.records) if wants_payload else None
+        records = cast("Sequence[KinesisRecord]", command.records)
+        return kinesis_invocation_record(
+            info,
+            records,
+            shard_id=shard_id,
+            function_arn=self.function_arn,
+            request_id=request_id,
+            stream_arn=self.source.arn,
+            now_ms=now_ms,
+            event=event,
+        )
+
+
+def new_uuid(rng: random.Random) -> str:
+    """A version 4 UUID as text."""
+    digits = f"{rng.getrandbits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    head, tail = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}", f"{digits[17:20]}-{digits[20:]}"
+    return f"{head}-{variant}{tail}"
