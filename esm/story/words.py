@@ -1,0 +1,87 @@
+"""The words and numbers that timeline and tree share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from esm.core.model import Condition
+from esm.story.plot import End, Numbered
+from esm.trace import scrub
+
+COLUMNS = 80
+
+
+def numbers(records: Sequence[Numbered]) -> str:
+    """Records by their ordinals: `#57`, `#1-#100`, or `#3…#98 (31)` where others lie between."""
+    first, last = records[0].ordinal, records[-1].ordinal
+    if len(records) == 1:
+        return f"#{first}"
+    if last - first == len(records) - 1:
+        return f"#{first}-#{last}"
+    return f"#{first}…#{last} ({len(records)})"
+
+
+def elapsed(duration_ms: int) -> str:
+    """A duration such as `1.5s`, `1m30s` or `6d23h`."""
+    seconds, millis = divmod(duration_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{n}{unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "m")) if n]
+    if seconds or millis or not parts:
+        fraction = f".{millis:03d}".rstrip("0") if millis else ""
+        parts.append(f"{seconds}{fraction}s")
+    return "".join(parts)
+
+
+def short_shard(shard_id: str) -> str:
+    """`3` for `shardId-000000000003`; other ids as they are."""
+    prefix, _, number = shard_id.partition("-")
+    return str(int(number)) if prefix == "shardId" and number.isdecimal() else shard_id
+
+
+def short_arn(arn: str) -> str:
+    """`sqs:failures` for `arn:aws:sqs:us-east-1:123456789012:failures`."""
+    parts = arn.split(":")
+    return f"{parts[2]}:{parts[-1]}"
+
+
+def counted(count: int, one: str) -> str:
+    """`1 attempt`, `10,080 attempts`."""
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
+def times(count: int) -> str:
+    """Nothing for once, else ` 3 times`."""
+    return "" if count == 1 else f" {count:,} times"
+
+
+def clean(text: str) -> str:
+    """One line, without what a terminal would obey and without memory addresses."""
+    line = scrub(" ".join(text.split()))
+    return "".join(c if c.isprintable() else "�" for c in line)
+
+
+def cut(line: str) -> str:
+    """A line that fits a terminal."""
+    return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"
+
+
+def end_text(end: End) -> str:
+    """What became of records that were given up or lost, and where they went."""
+    info = end.info
+    if info is None:
+        unread = "" if end.batch else " before they were read"
+        return f"{end.fate} at the source: {numbers(end.records)}{unread}"
+    count = f"after {counted(info.approximate_invoke_count, 'attempt')}"
+    tried = count if info.condition is Condition.RETRY_ATTEMPTS_EXHAUSTED else ""
+    text = f"{end.fate} {numbers(end.records)}: {info.condition} {tried}".rstrip()
+    return f"{text}, {_destination_text(end)}"
+
+
+def _destination_text(end: End) -> str:
+    if end.destination is None:
+        return "no destination"
+    if end.error:
+        return f"delivery to {short_arn(end.destination)} failed: {end.error}"
+    return f"sent to {short_arn(end.destination)}"
