@@ -1,0 +1,304 @@
+"""What a replay came to, as data: `-o json` prints it, the text is written from it.
+
+Keys are camelCase where AWS has the word, as in the trace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from esm.books import Discard, Invocation
+from esm.core import messages as m
+from esm.core.model import Cause
+from esm.harness import Harness
+from esm.instants import iso_ms
+from esm.sources.memory import KinesisStream
+from esm.story import tree
+from esm.story.blame import users_line
+from esm.trace import Trace, scrub
+from esm.view import Mapping as EsmMapping
+
+_OUTCOMES: dict[type, str] = {
+    m.Succeeded: "succeeded",
+    m.PartlyFailed: "partlyFailed",
+    m.Failed: "failed",
+}
+
+
+class Records(msgspec.Struct, frozen=True, rename="camel"):
+    """Captured records by their fates. `dropped`: discarded, and no destination has them.
+
+    `duplicates` were in the captures again, and are not counted in `read`.
+    """
+
+    read: int
+    delivered: int
+    filtered: int
+    discarded: int
+    dropped: int
+    expired: int
+    blocked: int
+    before_start: int
+    duplicates: int
+
+
+class Call(msgspec.Struct, frozen=True, rename="camel"):
+    """One invocation; `outcome` is the mapping's reading of it."""
+
+    at: str
+    shard_id: str
+    lane: int
+    cause: str
+    attempt: int
+    batch_size: int
+    start_sequence_number: str
+    end_sequence_number: str
+    request_id: str
+    duration_ms: int
+    outcome: str
+    error: str | None
+    response: Any
+
+
+class Invocations(msgspec.Struct, frozen=True, rename="camel"):
+    """How often the function was called: for `batches` for the first time, else `retries`."""
+
+    total: int
+    batches: int
+    retries: int
+    succeeded: int
+    partly_failed: int
+    failed: int
+
+
+class VirtualTime(msgspec.Struct, frozen=True, rename="camel"):
+    """The time that the run would have taken on AWS; `ended` is "idle" or "limit"."""
+
+    start: str
+    end: str
+    milliseconds: int
+    ended: str
+
+
+class Published(msgspec.Struct, frozen=True, rename="camel"):
+    """A record that a handler put; `data` is base64."""
+
+    shard_id: str
+    sequence_number: str
+    partition_key: str
+    approximate_arrival_timestamp: float
+    data: str
+
+
+class Stream(msgspec.Struct, frozen=True, rename="camel"):
+    """A stream of the run, and what was put into it."""
+
+    name: str
+    shards: int
+    records: list[Published]
+
+
+class FunctionError(msgspec.Struct, frozen=True, rename="camel"):
+    """What the handler raised, how often, and the line of it that the first came from."""
+
+    error: str
+    count: int
+    where: str | None
+
+
+class GivenUp(msgspec.Struct, frozen=True, rename="camel"):
+    """A discarded batch; `destination` has its invocation record, or nobody has."""
+
+    condition: str
+    batch_size: int
+    destination: str | None
+    invocation_record: dict[str, Any]
+
+
+class Warned(msgspec.Struct, frozen=True):
+    """What no error is and yet hardly meant, with the flag that mends it."""
+
+    code: str
+    message: str
+    fix: str
+
+
+class Answer(msgspec.Struct, frozen=True, rename="camel"):
+    """The whole of it. `problems` are words of `--fail-on`, `story` tells of them as a tree."""
+
+    event_source_arn: str
+    function_arn: str
+    records: Records
+    invocations: Invocations
+    virtual_time: VirtualTime
+    errors: list[FunctionError]
+    discarded: list[GivenUp]
+    streams: list[Stream]
+    problems: list[str]
+    warnings: list[Warned]
+    story: str
+    timeline: str
+    properties: dict[str, object]
+    settings: dict[str, object]
+    seed: int
+
+
+def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> Answer:
+    """Read a run that is over; `total` is how many records the capture has."""
+    records = _records(mapping, total)
+    outcomes = outcomes_by_request(harness.trace)
+    invocations = _invocations(mapping.invocations, Counter(outcomes.values()))
+    problems = list(_problems(records, invocations))
+    start_ms, end_ms = harness.trace.start_ms, harness.clock.now_ms()
+    return Answer(
+        event_source_arn=mapping.source.arn,
+        function_arn=mapping.function_arn,
+        records=records,
+        invocations=invocations,
+        virtual_time=VirtualTime(iso_ms(start_ms), iso_ms(end_ms), end_ms - start_ms, ended),
+        errors=_errors(mapping.invocations),
+        discarded=[_given_up(each, mapping) for each in mapping.discarded],
+        streams=[stream_of(stream) for stream in harness.streams.values()],
+        problems=problems,
+        warnings=list(_warnings(mapping)),
+        story=tree(harness.trace, mapping.name) if problems else "",
+        timeline=mapping.timeline(),
+        properties=mapping.properties.changed(),
+        settings=harness.settings.changed(),
+        seed=harness.seed,
+    )
+
+
+def calls_of(invocations: Iterable[Invocation], outcomes: Mapping[str, str]) -> Iterator[Call]:
+    """Each invocation as a line of `-o jsonl`."""
+    for each in invocations:
+        yield Call(
+            at=iso_ms(each.started_ms),
+            shard_id=each.shard_id,
+            lane=each.lane,
+            cause=each.cause,
+            attempt=each.attempt,
+            batch_size=len(each.records),
+            start_sequence_number=each.records[0].sequence_number,
+            end_sequence_number=each.records[-1].sequence_number,
+            request_id=each.request_id,
+            duration_ms=each.ended_ms - each.started_ms,
+            # An outcome that the run's limit came before is not in the trace.
+            outcome=outcomes.get(each.request_id, "unknown"),
+            error=None if each.error is None else error_text(each.error),
+            response=each.response,
+        )
+
+
+def error_text(error: BaseException) -> str:
+    """`ValueError: no such place`."""
+    return scrub(f"{type(error).__name__}: {error}")
+
+
+def outcomes_by_request(trace: Trace) -> dict[str, str]:
+    """What the mapping took each invocation for, by request id."""
+    running: dict[tuple[str, str | None, int], str] = {}
+    outcomes: dict[str, str] = {}
+    for entry in trace.entries:
+        message = entry.message
+        if isinstance(message, m.Invoke) and entry.detail is not None:
+            running[entry.mapping, entry.shard_id, message.lane] = entry.detail
+        elif isinstance(message, m.Succeeded | m.PartlyFailed | m.Failed):
+            request_id = running.pop((entry.mapping, entry.shard_id, message.lane))
+            outcomes[request_id] = _OUTCOMES[type(message)]
+    return outcomes
+
+
+def stream_of(stream: KinesisStream) -> Stream:
+    """What was put into a stream."""
+    records = [
+        Published(r.shard_id, r.sequence_number, r.key, r.arrived_ms / 1000, r.base64)
+        for r in stream.records
+    ]
+    return Stream(stream.name, len(stream.shards), records)
+
+
+def _records(mapping: EsmMapping, total: int) -> Records:
+    delivered, filtered, expired = map(len, (mapping.delivered, mapping.filtered, mapping.expired))
+    discarded = sum(len(each.records) for each in mapping.discarded)
+    dropped = sum(len(each.records) for each in mapping.discarded if not each.delivered)
+    blocked = mapping.lag()
+    resolved = delivered + filtered + expired + discarded
+    return Records(
+        read=total,
+        delivered=delivered,
+        filtered=filtered,
+        discarded=discarded,
+        dropped=dropped,
+        expired=expired,
+        blocked=blocked,
+        before_start=total - resolved - blocked,
+        duplicates=mapping.source.capture.duplicates,
+    )
+
+
+def _invocations(invocations: list[Invocation], outcomes: Mapping[str, int]) -> Invocations:
+    retries = sum(each.cause is Cause.RETRY for each in invocations)
+    return Invocations(
+        total=len(invocations),
+        batches=len(invocations) - retries,
+        retries=retries,
+        succeeded=outcomes.get("succeeded", 0),
+        partly_failed=outcomes.get("partlyFailed", 0),
+        failed=outcomes.get("failed", 0),
+    )
+
+
+def _errors(invocations: Iterable[Invocation]) -> list[FunctionError]:
+    """The commonest first."""
+    raised = [each.error for each in invocations if each.error is not None]
+    counts = Counter(map(error_text, raised))
+    first = {error_text(error): error for error in reversed(raised)}
+    return [FunctionError(text, n, _where(first[text])) for text, n in counts.most_common()]
+
+
+def _where(error: BaseException) -> str | None:
+    line = users_line(error)
+    return None if line is None else line.place
+
+
+def _given_up(discard: Discard, mapping: EsmMapping) -> GivenUp:
+    return GivenUp(
+        condition=discard.condition,
+        batch_size=len(discard.records),
+        destination=mapping.properties.on_failure if discard.delivered else None,
+        invocation_record=discard.invocation_record,
+    )
+
+
+def _problems(records: Records, invocations: Invocations) -> Iterator[str]:
+    if records.discarded:
+        yield "discarded"
+    if records.dropped:
+        yield "dropped"
+    if records.expired:
+        yield "expired"
+    if records.blocked:
+        yield "blocked"
+    if invocations.failed:
+        yield "function-error"
+
+
+def _warnings(mapping: EsmMapping) -> Iterator[Warned]:
+    if mapping.properties.report_batch_item_failures:
+        return
+    unheeded = sum(map(_names_failures, (each.response for each in mapping.invocations)))
+    if unheeded:
+        yield Warned(
+            "W201",
+            f"{unheeded:,} of the answers named batchItemFailures, which nobody heeds",
+            "--function-response-types ReportBatchItemFailures",
+        )
+
+
+def _names_failures(response: object) -> bool:
+    return isinstance(response, dict) and bool(response.get("batchItemFailures"))

@@ -1,0 +1,83 @@
+"""`esm`: the group of commands, and what an exit code means.
+
+Commands are imported when they run, so that `esm --help` costs no more than click.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import ClassVar
+
+import click
+
+from esm.cli.config import read_config
+from esm.cli.failures import INTERRUPTED, OUR_BUG, asked_for_json, exit_code, show, show_bug
+from esm.cli.output import prepare_streams
+from esm.errors import EsmError, InputError
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; `NAME` lies in `esm/cli/NAME.py`."""
+
+    COMMANDS: ClassVar[Mapping[str, str]] = {
+        "replay": "Captured events or records through a mapping, in virtual time."
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the help text."""
+        return list(self.COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in self.COMMANDS:
+            return None
+        command = getattr(import_module(f"esm.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        ctx.default_map = {cmd_name: read_config(command)}
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings=_SETTINGS)
+@click.version_option(package_name="lambda-esm", prog_name="esm", message="%(prog)s %(version)s")
+def esm() -> None:
+    """AWS Lambda event source mappings for streams: no AWS account, no Docker."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; gives its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    as_json = asked_for_json(given)
+    try:
+        code = esm.main(args=given, prog_name="esm", standalone_mode=False)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        mistake: EsmError = _usage_error(error, given)
+    except EsmError as error:
+        mistake = error
+    except Exception as error:
+        show_bug(error, as_json=as_json, debug="--debug" in given)
+        return OUR_BUG
+    else:
+        return code if isinstance(code, int) else 0
+    show(mistake, as_json=as_json)
+    return exit_code(mistake)
+
+
+def _usage_error(error: click.ClickException, given: Sequence[str]) -> InputError:
+    """click's complaint in the form of ours; of a command's options it may not say the command."""
+    context = getattr(error, "ctx", None)
+    command = next((word for word in given if word in LazyGroup.COMMANDS), None)
+    path = context.command_path if context else " ".join(filter(None, ("esm", command)))
+    return InputError("E480", error.format_message(), fix=f"{path} --help")

@@ -1,0 +1,234 @@
+"""What `esm replay` does: read and check everything, then run it, then answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from esm.cli import text
+from esm.cli.answer import Answer, answer_of, calls_of, outcomes_by_request
+from esm.cli.as_is import AsIs, read_events, replay_events
+from esm.cli.as_is import text_of as text_of_events
+from esm.cli.environment import (
+    Mask,
+    handlers_print_to_stderr,
+    offline,
+    read_variables,
+)
+from esm.cli.failures import BAD_OUTCOME
+from esm.cli.handler import import_handler
+from esm.cli.invoking import CommandLineInvoker
+from esm.cli.output import write_answer
+from esm.cli.progress import Progress
+from esm.cli.replay import Options
+from esm.errors import HandlerError, InputError, Place
+from esm.harness import REGION, Harness
+from esm.instants import from_ms
+from esm.invokers.inline import Function, Handler
+from esm.settings import Settings, parse_settings
+from esm.sources.capture import DEFAULT_MAX_BYTES, Capture, CaptureSource, read_captures
+from esm.sources.capture_text import CaptureFile, find_files
+from esm.view import Mapping
+from esm.wiring import destination_in_memory
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came out, in the forms in which it can be printed."""
+
+    answer: Answer | AsIs
+    lines: list[Any]
+    text: str
+
+
+def run(options: Options, properties: dict[str, Any]) -> int:
+    """Replay, print the answer, and give the exit code."""
+    settings = parse_settings(options.settings)
+    name = options.function_name or options.handler.rpartition(":")[2]
+    variables = read_variables(options.env_vars, name) if options.env_vars else {}
+    function = _function(options, variables)
+    mask = Mask(variables.values(), shown=(name for name, _ in options.streams))
+    trace = None if options.trace is None else options.trace.absolute()
+    paths = _with_stdin(options)
+    if trace is not None:
+        _check_writable(trace, options, paths)
+    with Progress() as progress, ExitStack() as stack:
+        capture = _read(paths, options, progress)
+        source = CaptureSource(capture, at_once=options.at_once)
+        harness = _harness(options, settings, source, properties)
+        stack.enter_context(offline(capture.region or REGION, variables))
+        stack.enter_context(handlers_print_to_stderr())
+        stack.enter_context(harness)
+        handler = import_handler(options.handler, options.code_uri)
+        if options.as_is:
+            result = _as_is(harness, handler, function, mask, paths, progress)
+        else:
+            mapping = harness.map(
+                source, handler, name=function.name, function=function, **properties
+            )
+            mapping.pipeline.invoker = CommandLineInvoker(mapping.pipeline.invoker, mask)
+            result = _through_mapping(harness, mapping, options, progress)
+    _print(result, options.output, mask)
+    if trace is not None:
+        with _trace_errors(options):
+            harness.trace.write(trace, mask.json)
+    return BAD_OUTCOME if options.fail_on.intersection(result.answer.problems) else 0
+
+
+def _function(options: Options, variables: dict[str, str]) -> Function:
+    try:
+        return Function(
+            options.function_name, options.timeout, options.memory_size, variables or None
+        )
+    except HandlerError as error:
+        raise InputError("E480", error.message, why=error.why) from None
+
+
+def _with_stdin(options: Options) -> list[str | CaptureFile]:
+    """The paths, `-` as what is on standard input."""
+    return [
+        path if path != "-" else CaptureFile("-", Path("-"), _read_stdin(_most_bytes(options)))
+        for path in dict.fromkeys(options.paths)
+    ]
+
+
+def _read_stdin(most_bytes: int) -> bytes:
+    """One byte more than may be is enough to refuse it."""
+    return sys.stdin.buffer.read(most_bytes + 1)
+
+
+def _most_bytes(options: Options) -> int:
+    return options.max_bytes or DEFAULT_MAX_BYTES
+
+
+def _read(paths: list[str | CaptureFile], options: Options, progress: Progress) -> Capture:
+    try:
+        return read_captures(
+            paths,
+            max_bytes=_most_bytes(options),
+            on_progress=lambda done, _: progress.tell("reading", done, None),
+        )
+    except InputError as error:
+        if error.esm_code == "E425":
+            error.fix = f"{error.fix}, or --max-bytes {2 * _most_bytes(options)}"
+        raise
+
+
+def _harness(
+    options: Options, settings: Settings, source: CaptureSource, properties: dict[str, Any]
+) -> Harness:
+    """A world that begins with the first record, or with AT_TIMESTAMP's instant behind it."""
+    start_ms = source.start_ms
+    timestamp = properties.get("starting_position_timestamp")
+    if isinstance(timestamp, float) and start_ms < timestamp * 1000 <= _end_ms(source):
+        start_ms = round(timestamp * 1000)
+    harness = Harness(
+        seed=options.seed, start=from_ms(start_ms), latency=options.latency, settings=settings
+    )
+    for name, shards in options.streams:
+        harness.kinesis(name, shards)
+    arn = _destination_arn(properties)
+    if arn is not None:
+        destination = destination_in_memory(arn)
+        if destination is not None:
+            harness.destinations[arn] = destination
+    return harness
+
+
+def _end_ms(source: CaptureSource) -> int:
+    """The latest arrival."""
+    return max(record.arrived_ms for record in source.records)
+
+
+def _destination_arn(properties: dict[str, Any]) -> str | None:
+    """The on-failure destination's ARN where there is one; the mapping judges the rest."""
+    match properties.get("destination_config"):
+        case {"OnFailure": {"Destination": str(arn)}}:
+            return arn
+        case _:
+            return None
+
+
+def _through_mapping(
+    harness: Harness, mapping: Mapping, options: Options, progress: Progress
+) -> Result:
+    source = mapping.source
+    total = len(source.records)
+    limit_ms = _end_ms(source) - harness.clock.now_ms() + options.limit_ms
+    harness.until(_watch(mapping, progress, total), limit=limit_ms / 1000)
+    ended = harness.drain("0s")
+    answer = answer_of(harness, mapping, ended, total)
+    calls = calls_of(mapping.invocations, outcomes_by_request(harness.trace))
+    return Result(answer, list(calls), text.text_of(answer, timeline=options.timeline))
+
+
+def _watch(mapping: Mapping, progress: Progress, total: int) -> Callable[[], bool]:
+    """Asked after each step of the run: tells how far it is, and never ends it."""
+    books = mapping.pipeline.books
+
+    def show() -> bool:
+        if progress.is_due():
+            progress.tell("replaying", books.resolved_count, total)
+        return False
+
+    return show
+
+
+def _as_is(
+    harness: Harness,
+    handler: Handler,
+    function: Function,
+    mask: Mask,
+    paths: list[str | CaptureFile],
+    progress: Progress,
+) -> Result:
+    events = read_events(paths)
+
+    def show(done: int) -> None:
+        progress.tell("sending", done, len(events))
+
+    answer = replay_events(events, harness, handler, function, mask, show)
+    return Result(answer, list(answer.events), text_of_events(answer))
+
+
+def _print(result: Result, output: str, mask: Mask) -> None:
+    if output == "text":
+        write_answer(mask.text(result.text))
+        return
+    if output == "json":
+        document = mask.json(msgspec.to_builtins(result.answer))
+        write_answer(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        return
+    documents = (mask.json(msgspec.to_builtins(line)) for line in result.lines)
+    write_answer(b"".join(msgspec.json.encode(document) + b"\n" for document in documents))
+
+
+def _check_writable(trace: Path, options: Options, paths: list[str | CaptureFile]) -> None:
+    """Said before the run, not after it."""
+    if trace.resolve() in {file.path.resolve() for file in find_files(paths)}:
+        raise InputError("E486", "the trace would replace a capture", place=Place(str(trace)))
+    with _trace_errors(options):
+        folder = next(folder for folder in trace.parents if folder.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(20, "Not a directory")
+        if not os.access(trace if trace.exists() else folder, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+
+
+@contextmanager
+def _trace_errors(options: Options) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            "E486",
+            f"the trace cannot be written: {error.strerror or error}",
+            place=Place(str(options.trace)),
+        ) from None

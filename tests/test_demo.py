@@ -1,0 +1,66 @@
+"""`make demo` tells its story, and the same one every time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run_demo(folder: Path) -> str:
+    """What the demo prints when it is started from a folder; it must end well."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "demo.py")],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        env={"PYTHONUTF8": "1"},
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return run_demo(tmp_path_factory.mktemp("anywhere"))
+
+
+def test_it_says_the_same_every_time(demo: str):
+    assert run_demo(ROOT) == demo
+
+
+def test_it_fits_a_terminal_of_80_columns(demo: str):
+    assert [line for line in demo.splitlines() if len(line) > 80] == []
+    assert "\x1b" not in demo
+
+
+def test_the_ordinary_batch_is_delivered(demo: str):
+    assert "batch 1 #1-#8 succeeded" in demo
+    assert "records      12 captured: 12 delivered\n" in demo
+
+
+def test_the_three_shards_are_delivered_and_published(demo: str):
+    assert "records      24 captured: 24 delivered\n" in demo
+    assert "published    24 records on enriched (2 shards)\n" in demo
+
+
+def test_the_poison_record_is_cut_out_and_put_aside(demo: str):
+    assert "✗ discarded #7: RetryAttemptsExhausted after 3 attempts, sent to sqs:failures" in demo
+    assert "published    11 records on enriched (2 shards)\n" in demo
+    assert "time on AWS  1m2s" in demo
+    assert demo.endswith(
+        "batch 1 of shard 0, #1-#12 partly failed from #7\n"
+        "└─ #7-#12 failed\n"
+        "   ├─ #7-#9 failed\n"
+        "   │  ├─ #7 ✗ discarded after 3 attempts over 1.5s\n"
+        "   │  └─ #8-#9 ✓\n"
+        "   └─ #10-#12 ✓\n"
+        "\n"
+        "Exit code 1: not every record was delivered.\n"
+    )
