@@ -1,0 +1,184 @@
+"""Measure what the project promises; `--write` puts the figures where the README takes them from.
+
+Ratios come from interleaved runs in one process, so that they hold on a noisy machine; times are
+the median of `ROUNDS` runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.limit import limit, noop
+
+ROUNDS = 7
+RESULTS = Path(__file__).with_name("results.json")
+PAYLOAD = b"x" * 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured promise: `figure` must not be above `target`."""
+
+    what: str
+    figure: float
+    target: float
+    unit: str
+
+    def __str__(self) -> str:
+        mark = "ok  " if self.figure <= self.target else "MISS"
+        return f"{mark}  {self.what:<58} {self.figure:>8.3g} {self.unit:<6} target {self.target:g}"
+
+
+def median(measure: Callable[[], float], rounds: int = ROUNDS) -> float:
+    return statistics.median(measure() for _ in range(rounds))
+
+
+# --- from memory to the handler, against C --------------------------------------------------------
+
+
+def drain_us(records: int, factor: int) -> float:
+    """CPU µs per record from an in-memory stream through a no-op handler, batches of 100."""
+    from esm import Harness
+
+    harness = Harness(freeze=False)
+    stream = harness.kinesis("s")
+    mapping = harness.map(stream, noop, batch_size=100, parallelization_factor=factor)
+    stream.put_many(
+        (PAYLOAD for _ in range(records)), key=lambda _: f"key-{stream.record_count % 50}"
+    )
+    start = time.process_time()
+    harness.drain()
+    used = time.process_time() - start
+    assert len(mapping.delivered) == records
+    return used / records * 1e6
+
+
+def against_limit() -> list[Row]:
+    rows = []
+    for records, rounds in ((20_000, ROUNDS), (500_000, 3)):
+        for factor, target in ((1, 3.0), (10, 5.0)):
+            ratios = [drain_us(records, factor) / limit() for _ in range(rounds)]
+            what = f"from memory, factor {factor}, {records:,} records"
+            rows.append(Row(what, statistics.median(ratios), target, "× C"))
+    return rows
+
+
+# --- virtual time ---------------------------------------------------------------------------------
+
+
+def failing(event: object, context: object) -> None:
+    raise RuntimeError("never")
+
+
+def week_of_retries_s(*, freeze: bool) -> float:
+    """10,080 invocations of one record over a virtual week."""
+    from esm import Harness, Settings
+
+    harness = Harness(freeze=freeze, settings=Settings(backoff_first="1m", backoff_cap="1m"))
+    stream = harness.kinesis("s", retention="192h")
+    mapping = harness.map(stream, failing)
+    stream.put("poison")
+    start = time.perf_counter()
+    harness.advance("7d")
+    used = time.perf_counter() - start
+    assert 10_080 <= len(mapping.invocations) <= 10_081
+    return used
+
+
+def idle_week_s() -> float:
+    """A virtual week of 100 shards with nothing in them."""
+    from esm import Harness
+
+    harness = Harness(freeze=False)
+    harness.map(harness.kinesis("s", shards=100), noop)
+    start = time.perf_counter()
+    harness.advance("7d")
+    return time.perf_counter() - start
+
+
+def harness_ms() -> float:
+    from esm import Harness
+
+    start = time.perf_counter()
+    Harness(freeze=False)
+    return (time.perf_counter() - start) * 1e3
+
+
+def idle_shard_kb() -> float:
+    """Memory of one more idle shard of a mapping that has run."""
+    from esm import Harness
+
+    harness = Harness(freeze=False)
+    harness.map(harness.kinesis("warm"), noop)
+    shards = 1_000
+    tracemalloc.start()
+    harness.map(harness.kinesis("s", shards=shards), noop, name="idle")
+    harness.advance("1m")
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return used / shards / 1024
+
+
+def virtual_time() -> list[Row]:
+    week_of_retries_s(freeze=True)  # freezegun's first start looks through every module
+    unfrozen = median(lambda: week_of_retries_s(freeze=False))
+    frozen = median(lambda: week_of_retries_s(freeze=True))
+    return [
+        Row("a week of 10,080 retries, unfrozen", unfrozen, 0.3, "s"),
+        Row("a week of 10,080 retries, frozen", frozen, 1.0, "s"),
+        Row("a week of 100 idle shards", median(idle_week_s), 0.1, "s"),
+        Row("Harness(freeze=False) after import", median(harness_ms), 1.0, "ms"),
+        Row("memory of an idle shard", idle_shard_kb(), 2.0, "KB"),
+    ]
+
+
+# --- start-up -------------------------------------------------------------------------------------
+
+
+def process_s(*arguments: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def plugin_ms() -> float:
+    """What importing the pytest plugin adds to a process that has pytest."""
+    code = (
+        "import pytest, time; t = time.perf_counter(); import esm.pytest_plugin;"
+        "print((time.perf_counter() - t) * 1e3)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    return float(done.stdout)
+
+
+def start_up() -> list[Row]:
+    pairs = [process_s("-m", "esm.cli.main", "--help") / process_s("-c", "pass") for _ in range(9)]
+    return [
+        Row("import of the pytest plugin", median(plugin_ms), 5.0, "ms"),
+        Row("esm --help", statistics.median(pairs), 8.0, "× py"),
+    ]
+
+
+def main() -> int:
+    rows = [*against_limit(), *virtual_time(), *start_up()]
+    c = f"C = {median(limit):.2f} µs a record on this machine"
+    print(c, *rows, sep="\n")
+    if "--write" in sys.argv:
+        machine = f"Python {platform.python_version()} on {os.cpu_count()} shared cores; {c}."
+        results = {"machine": machine, "rows": [asdict(row) for row in rows]}
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    return int(any(row.figure > row.target for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
