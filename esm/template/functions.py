@@ -1,0 +1,122 @@
+"""Functions of a template: SAM's with its Globals, and plain CloudFormation's.
+
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from esm.errors import TemplateError
+from esm.template import complaints
+from esm.template.identities import SAM_FUNCTION
+from esm.template.model import FunctionResource
+from esm.template.nodes import Entries, Node, Scalar, function_of
+from esm.template.properties import Reader
+from esm.template.resolving import Resolver
+from esm.template.sections import Declared, kind_of, merged
+
+_TIMEOUT_SECONDS = 3
+_MEMORY_MB = 128
+
+
+def function_resource(
+    declared: Declared, sam_globals: Mapping[str, Node], resolver: Resolver, folder: Path
+) -> FunctionResource:
+    """A function; what is wrong with it is kept inside. `folder` is the template's."""
+    is_sam = declared.type == SAM_FUNCTION
+    properties = merged(sam_globals, declared.properties) if is_sam else declared.properties
+    reader = Reader(resolver, properties)
+    name, arn = _identity(declared, resolver, reader)
+    environment = _environment(reader)
+    code_uri = _code_folder(declared, reader, folder)
+    return FunctionResource(
+        logical_id=declared.logical_id,
+        function_name=name,
+        arn=arn,
+        place=declared.place,
+        code_uri=code_uri,
+        handler=reader.text("Handler"),
+        runtime=_runtime(reader),
+        timeout_seconds=reader.integer("Timeout", _TIMEOUT_SECONDS),
+        memory_mb=reader.integer("MemorySize", _MEMORY_MB),
+        environment=environment,
+        role=_role(declared, reader, resolver),
+        problems=tuple(reader.problems),
+        missing=tuple(reader.missing),
+        has_layers="Layers" in properties or "BuildMethod" in declared.metadata,
+        nodes=properties,
+    )
+
+
+def _identity(declared: Declared, resolver: Resolver, reader: Reader) -> tuple[str, str]:
+    try:
+        identity = resolver.identity(declared.logical_id, declared.place)
+    except TemplateError as error:
+        reader.note(error)
+        name = resolver.deployment.physical_name(declared.logical_id)
+        return name, resolver.deployment.arn("lambda", f"function:{name}")
+    assert identity is not None, "functions have an identity"
+    return identity.name, identity.arn
+
+
+def _role(declared: Declared, reader: Reader, resolver: Resolver) -> str | None:
+    if "Role" in reader.properties or declared.type != SAM_FUNCTION:
+        # Nothing here runs under the role: where it comes from elsewhere, it is left out.
+        return Reader(resolver, reader.properties).text("Role")
+    deployment = resolver.deployment
+    name = deployment.physical_name(f"{declared.logical_id}Role")
+    return deployment.global_arn("iam", f"role/{name}", deployment.account)
+
+
+def _environment(reader: Reader) -> dict[str, str]:
+    node = reader.properties.get("Environment")
+    node = None if node is None else reader.chosen(node)
+    variables = node.entries.get("Variables") if isinstance(node, Entries) else None
+    variables = None if variables is None else reader.chosen(variables)
+    if variables is None:
+        return {}
+    if not isinstance(variables, Entries) or function_of(variables):
+        reader.note(
+            complaints.WRONG_TYPE.at(
+                variables.place,
+                f"Variables must be a map of names to text, not {kind_of(variables)}",
+                fix="Variables: {STAGE: test}",
+            )
+        )
+        return {}
+    values = {name: reader.text_of(value) for name, value in variables.entries.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _runtime(reader: Reader) -> str | None:
+    runtime = reader.text("Runtime")
+    if runtime is not None and not runtime.startswith("python"):
+        message = f"{runtime} is not emulated yet"
+        place = reader.properties["Runtime"].place
+        reader.note(complaints.NOT_RUNNABLE.at(place, message, fix="Runtime: python3.13"))
+    return runtime
+
+
+def _code_folder(declared: Declared, reader: Reader, folder: Path) -> Path | None:
+    """CodeUri, a local Code, or the asset that the CDK names beside a function."""
+    asset = declared.metadata.get("aws:asset:path")
+    node = asset or reader.properties.get("CodeUri") or reader.properties.get("Code")
+    node = None if node is None else reader.chosen(node)
+    path = reader.text_of(node) if node is not None and _may_be_text(node) else None
+    if path is None or "://" in path or "\0" in path:
+        place = declared.place if node is None else node.place
+        reader.note(
+            complaints.NOT_RUNNABLE.at(
+                place,
+                f"the code of {declared.logical_id} is in no local folder",
+                fix="CodeUri: src/",
+            )
+        )
+        return None
+    return folder / path
+
+
+def _may_be_text(node: Node) -> bool:
+    return isinstance(node, Scalar) or function_of(node) is not None

@@ -1,0 +1,63 @@
+"""Whether a function's handler can be there, without importing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from esm.errors import TemplateError
+from esm.template import complaints
+from esm.template.model import FunctionResource
+
+_LIKENESS = 0.5  # of the name of a folder to what was written
+
+
+def handler_errors(function: FunctionResource) -> Iterator[TemplateError]:
+    """A folder that does not exist, or a handler file that does not."""
+    folder, handler = function.code_uri, function.handler
+    is_python = function.runtime is None or function.runtime.startswith("python")
+    if folder is None or not is_python or function.has_layers:
+        return  # a layer, or a build step, may bring the handler
+    if not folder.exists():
+        yield _no_folder(function, folder)
+    elif folder.is_dir() and handler is not None:
+        yield from _handler_errors(function, folder, handler)
+
+
+def _no_folder(function: FunctionResource, folder: Path) -> TemplateError:
+    name = "CodeUri" if "CodeUri" in function.nodes else "Code"
+    siblings = [path.name for path in _entries(folder.parent) if path.is_dir()]
+    near = complaints.nearest(folder.name, siblings, likeness=_LIKENESS)
+    written = getattr(function.nodes.get(name), "raw", folder.name)
+    fix = f"{name}: {written.rstrip('/').removesuffix(folder.name)}{near}/" if near else None
+    return complaints.NO_FOLDER.at(
+        function.place_of(name), f"there is no folder {str(written)!r}", fix=fix
+    )
+
+
+def _handler_errors(
+    function: FunctionResource, folder: Path, handler: str
+) -> Iterator[TemplateError]:
+    module, dot, attribute = handler.rpartition(".")
+    if not dot or "\0" in handler:
+        yield complaints.NO_HANDLER_FILE.at(
+            function.place_of("Handler"),
+            f"{handler!r} does not name a handler",
+            fix="Handler: app.handler",
+        )
+        return
+    path = folder / module.replace(".", "/")
+    if path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file():
+        return
+    package = module.rpartition("/" if "/" in module else ".")
+    names = [found.stem for found in _entries(path.parent) if found.suffix == ".py"]
+    near = complaints.nearest(path.name, names) or "app"
+    yield complaints.NO_HANDLER_FILE.at(
+        function.place_of("Handler"),
+        f"there is no {path.name}.py in {path.parent.name}/",
+        fix=f"Handler: {package[0]}{package[1]}{near}.{attribute}",
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

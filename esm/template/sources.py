@@ -1,0 +1,257 @@
+"""Mappings of a template: a SAM function's events, and AWS::Lambda::EventSourceMapping.
+
+Both become AWS's properties in snake_case. SAM spells some differently, and splits some up:
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-function-eventsource.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from esm.errors import Place, TemplateError
+from esm.template import complaints
+from esm.template.identities import SAM_FUNCTION
+from esm.template.model import Consumer, FunctionResource, MappingResource, SourceKind, Spot
+from esm.template.nodes import Entries, Node, Scalar
+from esm.template.properties import Reader, as_boolean, as_integer, as_number
+from esm.template.resolving import Resolver
+from esm.template.sections import Declared, entries_of
+
+_STREAM_EVENTS = {kind.value for kind in SourceKind} - {SourceKind.UNKNOWN.value}
+_OTHER_EVENTS = {
+    *("AlexaSkill", "Api", "CloudWatchEvent", "CloudWatchLogs", "Cognito", "DocumentDB"),
+    *("EventBridgeRule", "HttpApi", "IoTRule", "MQ", "S3", "SNS", "SQS", "Schedule", "ScheduleV2"),
+}
+_PASSED_ON = {
+    *("BatchSize", "BisectBatchOnFunctionError", "DestinationConfig", "Enabled", "FilterCriteria"),
+    *("FunctionResponseTypes", "KmsKeyArn", "LoggingConfig", "MaximumBatchingWindowInSeconds"),
+    *("MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "MetricsConfig"),
+    *("ParallelizationFactor", "ProvisionedPollerConfig", "SourceAccessConfigurations"),
+    *("StartingPosition", "StartingPositionTimestamp", "Topics", "TumblingWindowInSeconds"),
+}
+_OF_SAM = {"Stream", "KafkaBootstrapServers", "ConsumerGroupId", "SchemaRegistryConfig"}
+_OF_CLOUDFORMATION = {
+    *("AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig", "EventSourceArn"),
+    *("FunctionName", "Queues", "ScalingConfig", "SelfManagedEventSource"),
+    *("SelfManagedKafkaEventSourceConfig", "Tags"),
+}
+_INTEGERS = {
+    *("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumRecordAgeInSeconds"),
+    *("MaximumRetryAttempts", "ParallelizationFactor", "TumblingWindowInSeconds"),
+}
+_BOOLEANS = {"Enabled", "BisectBatchOnFunctionError"}
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_FUNCTION = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:]+)(?::.*)?")
+_KINDS = {
+    "kinesis": SourceKind.KINESIS,
+    "dynamodb": SourceKind.DYNAMODB,
+    "kafka": SourceKind.MSK,
+}
+# What Lambda polls and this package does not: queues and document databases are left alone.
+_OTHER_SERVICES = {"sqs", "mq", "rds"}
+
+
+def attribute_of(name: str) -> str:
+    """`BatchSize` -> `batch_size`."""
+    return _WORD.sub("_", name).lower()
+
+
+def sam_mappings(
+    declared: Declared,
+    function: FunctionResource,
+    resolver: Resolver,
+    consumers: Mapping[str, Consumer],
+    problems: list[TemplateError],
+) -> list[MappingResource]:
+    """The mappings that a function's `Events` make; `problems` gets the events that make none."""
+    if declared.type != SAM_FUNCTION or "Events" not in declared.properties:
+        return []
+    events = declared.properties["Events"]
+    found = []
+    for event, node in entries_of(events, "Events").items():
+        try:
+            draft = _draft_of_event(event, node, resolver)
+        except TemplateError as error:
+            problems.append(error)
+            continue
+        if draft is not None:
+            assert isinstance(events, Entries)
+            name = f"{function.logical_id}{event}"
+            found.append(draft.mapping(name, events.keys[event], [function], consumers))
+    return found
+
+
+def _draft_of_event(event: str, node: Node, resolver: Resolver) -> _Draft | None:
+    entries = entries_of(node, event)
+    kind = _kind_of_event(entries, event, node)
+    if kind is None:
+        return None
+    properties = entries.get("Properties")
+    reader = Reader(resolver, {} if properties is None else entries_of(properties, event))
+    return _Draft(reader, properties, kind, is_sam_event=True)
+
+
+def raw_mapping(
+    declared: Declared,
+    functions: Mapping[str, FunctionResource],
+    resolver: Resolver,
+    consumers: Mapping[str, Consumer],
+) -> MappingResource | None:
+    """An AWS::Lambda::EventSourceMapping; None when it reads something that is no stream."""
+    reader = Reader(resolver, declared.properties)
+    draft = _Draft(reader, declared.node, SourceKind.UNKNOWN, is_sam_event=False)
+    arn = str(draft.properties.get("event_source_arn", ""))
+    service = (arn.split(":") + [""] * 3)[2]
+    if service in _OTHER_SERVICES:
+        return None
+    draft.kind = _KINDS.get(service, SourceKind.UNKNOWN)
+    if not arn and "self_managed_event_source" in draft.properties:
+        draft.kind = SourceKind.SELF_MANAGED_KAFKA
+    return draft.mapping(declared.logical_id, declared.place, list(functions.values()), consumers)
+
+
+def _kind_of_event(entries: Mapping[str, Node], event: str, node: Node) -> SourceKind | None:
+    kind = entries.get("Type")
+    name = kind.raw if isinstance(kind, Scalar) else ""
+    if name in _STREAM_EVENTS:
+        return SourceKind(name)
+    if name in _OTHER_EVENTS:
+        return None
+    near = complaints.nearest(name, _STREAM_EVENTS | _OTHER_EVENTS)
+    raise complaints.UNKNOWN_EVENT.at(
+        (kind or node).place, f"{event} has the type {name!r}", fix=f"Type: {near}"
+    )
+
+
+class _Draft:
+    """A mapping while its properties are being read."""
+
+    def __init__(
+        self, reader: Reader, node: Node | None, kind: SourceKind, *, is_sam_event: bool
+    ) -> None:
+        self.kind = kind
+        self.properties: dict[str, object] = {}
+        self._reader = reader
+        self._spots: dict[str, Spot] = {}
+        self._is_sam_event = is_sam_event
+        self._names = _PASSED_ON | (_OF_SAM if is_sam_event else _OF_CLOUDFORMATION)
+        if isinstance(node, Entries):
+            for name, value in node.entries.items():
+                self._take(name, Spot(name, node.keys[name], value))
+
+    def mapping(
+        self,
+        name: str,
+        place: Place,
+        functions: Sequence[FunctionResource],
+        consumers: Mapping[str, Consumer],
+    ) -> MappingResource:
+        """The mapping; a SAM event's only function is its own."""
+        if self._is_sam_event:
+            own = functions[0]
+            self.properties["function_name"] = _qualified(own, self._reader)
+            function_id: str | None = own.logical_id
+        else:
+            function_id = _function_id(str(self.properties.get("function_name", "")), functions)
+        return MappingResource(
+            name=name,
+            kind=self.kind,
+            is_sam_event=self._is_sam_event,
+            function_logical_id=function_id,
+            consumer_arn=self._follow_consumer(consumers),
+            properties=self.properties,
+            place=place,
+            problems=(*self._reader.problems, *self._reader.missing),
+            spots=self._spots,
+        )
+
+    def _take(self, name: str, spot: Spot) -> None:
+        if name not in self._names:
+            self._reader.note(_unknown(name, spot, self._names))
+            return
+        attribute = _target(name, self.kind)
+        self._spots.setdefault(attribute, spot)
+        value = self._reader.value_of(spot.node)
+        if value is None:
+            return
+        value = _converted(name, value)
+        if self._is_sam_event and name == "DestinationConfig":
+            value = _without_type(value)
+        present = self.properties.get(attribute)
+        if isinstance(present, dict) and isinstance(value, dict):
+            value = {**present, **value}  # SAM has the members of one object side by side
+        self.properties[attribute] = value
+
+    def _follow_consumer(self, consumers: Mapping[str, Consumer]) -> str | None:
+        """Read the consumer's stream: fan-out changes how fast records come, not which."""
+        source = self.properties.get("event_source_arn")
+        consumer = next((c for c in consumers.values() if c.arn == source), None)
+        if consumer is None:
+            return None
+        self.properties["event_source_arn"] = consumer.stream_arn
+        return consumer.arn
+
+
+def _unknown(name: str, spot: Spot, names: Iterable[str]) -> TemplateError:
+    near = complaints.nearest(name, names)
+    node = spot.node
+    value = f" {node.raw}" if isinstance(node, Scalar) and node.place.line == spot.key.line else ""
+    return complaints.UNKNOWN_PROPERTY.at(
+        spot.key, f"a mapping has no property {name!r}", fix=f"{near}:{value}"
+    )
+
+
+def _target(name: str, kind: SourceKind) -> str:
+    match name:
+        case "Stream":
+            return "event_source_arn"
+        case "KafkaBootstrapServers":
+            return "self_managed_event_source"
+        case "ConsumerGroupId" | "SchemaRegistryConfig":
+            is_own = kind is SourceKind.SELF_MANAGED_KAFKA
+            owner = "self_managed" if is_own else "amazon_managed"
+            return f"{owner}_kafka_event_source_config"
+    return attribute_of(name)
+
+
+def _converted(name: str, value: object) -> object:
+    """The API's form of a value; what has a form of its own is left for the API to refuse."""
+    match name, value:
+        case (("ConsumerGroupId" | "SchemaRegistryConfig"), _):
+            return {name: value}
+        case "KafkaBootstrapServers", _:
+            return {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": value}}
+        case "SelfManagedEventSource", {"Endpoints": {"KafkaBootstrapServers": servers}}:
+            return {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": servers}}
+        case "Tags", list():
+            pairs = [pair for pair in value if isinstance(pair, dict)]
+            return {str(pair.get("Key", "")): pair.get("Value") for pair in pairs}
+        case "StartingPositionTimestamp", _:
+            return as_number(value)
+        case _ if name in _INTEGERS:
+            return as_integer(value)
+        case _ if name in _BOOLEANS:
+            return as_boolean(value)
+    return value
+
+
+def _without_type(value: object) -> object:
+    """SAM's `Type` beside a destination only says which permission the function needs."""
+    if isinstance(value, dict) and isinstance(value.get("OnFailure"), dict):
+        target = {name: member for name, member in value["OnFailure"].items() if name != "Type"}
+        return {**value, "OnFailure": target}
+    return value
+
+
+def _qualified(function: FunctionResource, reader: Reader) -> str:
+    """SAM's mappings invoke the alias that a function is published under, if it has one."""
+    node = function.nodes.get("AutoPublishAlias")
+    alias = None if node is None else reader.text_of(node)
+    return function.function_name if alias is None else f"{function.function_name}:{alias}"
+
+
+def _function_id(name: str, functions: Sequence[FunctionResource]) -> str | None:
+    match = _FUNCTION.fullmatch(name)
+    bare = match and (match[1] or match[2])
+    return next((f.logical_id for f in functions if f.function_name == bare), None)
