@@ -18,17 +18,24 @@ LAYERS = [
     {"instants"},
     {"ports", "settings"},
     {"payloads"},
-    {"books", "clock", "faults", "loading", "mapping", "template", "trace"},
+    {"books", "clock", "faults", "mapping", "trace"},
+    {"template"},
     {"checkpoints", "destinations", "embedded", "invokers", "runner", "sources"},
-    {"story", "wiring"},
+    {"generating", "loading", "sizing", "story", "wiring"},
     {"harness"},
     {"__init__", "cli", "pytest_plugin"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 
-# Files that make one part: the loop with its mappings, a Harness with what it shows of them.
+# Files that make one part: the loop with its mappings, a Harness with what it shows of them,
+# handlers with how they are imported.
 BELONGS_TO = {
+    "assembly": "harness",
     "failure_story": "harness",
+    "data_template": "generating",
+    "importing": "loading",
+    "isolation": "loading",
+    "own_modules": "loading",
     "agenda": "runner",
     "feedback": "runner",
     "pipeline": "runner",
