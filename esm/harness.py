@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -33,6 +33,7 @@ from esm.trace import Trace
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from esm.assembly import TemplateMappings
     from esm.sources.capture import CaptureSource
     from esm.view import Mapping
 
@@ -204,6 +205,24 @@ class Harness:
             return False
         self._begin(parse_instant(freezegun.freeze_factories[-1]().isoformat()))
         return True
+
+    def template(
+        self, path: str | Path, parameter_overrides: dict[str, str] | None = None
+    ) -> TemplateMappings:
+        """The mappings of a SAM or CloudFormation template, by name.
+
+        Its streams, queues, topics and buckets are in memory; a mapping begins, and its handler is
+        imported, when it is asked for. Raises TemplateError with file, line and column.
+        """
+        with real_types():
+            from esm.assembly import TemplateMappings
+            from esm.template import load
+
+        return TemplateMappings(self, load(path, parameters=parameter_overrides))
+
+    def guarded(self) -> AbstractContextManager[object]:
+        """Inside, no call of boto3 leaves the Harness."""
+        return self._guard
 
     def _is_untouched(self) -> bool:
         has_records = any(stream.record_count for stream in self.streams.values())

@@ -1,0 +1,203 @@
+"""A template in a Harness: `h.template("template.yaml")[name]`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esm import Harness
+from esm.errors import MappingError, NotEmulated, TemplateError
+
+ROOT = Path(__file__).parent.parent
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file below a folder of the test's own."""
+
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return write
+
+
+CHAIN = """\
+    Transform: AWS::Serverless-2016-10-31
+    Parameters:
+      Size: {Type: Number, Default: 10}
+    Globals:
+      Function: {Handler: app.handler, Runtime: python3.11, Timeout: 5}
+    Resources:
+      Raw: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 2}}
+      Rich: {Type: AWS::Kinesis::Stream, Properties: {StreamModeDetails: {StreamMode: ON_DEMAND}}}
+      Failed: {Type: AWS::SQS::Queue}
+      First:
+        Type: AWS::Serverless::Function
+        Properties:
+          CodeUri: first/
+          Environment: {Variables: {NEXT: !Ref Rich}}
+          Events:
+            In:
+              Type: Kinesis
+              Properties: {Stream: !GetAtt Raw.Arn, StartingPosition: LATEST, BatchSize: !Ref Size}
+      Second:
+        Type: AWS::Serverless::Function
+        Properties:
+          CodeUri: second/
+          Events:
+            In:
+              Type: Kinesis
+              Properties:
+                Stream: !GetAtt Rich.Arn
+                StartingPosition: TRIM_HORIZON
+                MaximumRetryAttempts: 0
+                DestinationConfig: {OnFailure: {Destination: !GetAtt Failed.Arn, Type: SQS}}
+      Off:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties:
+          EventSourceArn: !GetAtt Raw.Arn
+          FunctionName: !Ref Second
+          StartingPosition: TRIM_HORIZON
+          Enabled: false
+    """
+
+
+@pytest.fixture
+def chain(write: Write) -> Path:
+    """Two functions, each with its own app and models; the first feeds the second."""
+    write("first/models.py", "KIND = 'first'")
+    write(
+        "first/app.py",
+        """\
+        import os
+        import boto3
+        from models import KIND
+        kinesis = boto3.client("kinesis")
+        def handler(event, context):
+            for record in event["Records"]:
+                kinesis.put_record(
+                    StreamName=os.environ["NEXT"], PartitionKey="k", Data=KIND.encode()
+                )
+        """,
+    )
+    write("second/models.py", "KIND = 'second'\nclass Refused(Exception): pass")
+    write(
+        "second/app.py",
+        """\
+        def handler(event, context):
+            import models
+            raise models.Refused(models.KIND)
+        """,
+    )
+    return write("template.yaml", CHAIN)
+
+
+def test_two_functions_of_one_template_run_side_by_side(chain: Path) -> None:
+    h = Harness()
+    mappings = h.template(chain)
+    first, second = mappings["FirstIn"], mappings["SecondIn"]
+    first.source.put_many(["a", "b", "c"])
+
+    assert h.drain() == "idle"
+    assert len(first.delivered) == 3
+    assert {bytes(record.data) for record in second.source.records} == {b"first"}
+    assert {str(i.error) for i in second.invocations} == {"second"}
+    [failed] = [place for place in h.destinations.values() if "Failed" in place.name]
+    assert sum(m["KinesisBatchInfo"]["batchSize"] for m in failed.messages) == 3
+
+
+def test_the_template_says_how_large_things_are(chain: Path) -> None:
+    h = Harness()
+    mappings = h.template(chain, parameter_overrides={"Size": "2"})
+    assert list(mappings) == ["FirstIn", "SecondIn", "Off"]
+    assert len(mappings) == 3
+    first = mappings["FirstIn"]
+    assert mappings["FirstIn"] is first
+    assert first.properties.batch_size == 2
+    assert (len(first.source.shards), len(mappings["SecondIn"].source.shards)) == (2, 4)
+    assert "First" in first.function_arn
+
+
+def test_a_mapping_that_is_not_enabled_waits(chain: Path) -> None:
+    h = Harness()
+    off = h.template(chain)["Off"]
+    off.source.put("a")
+    assert (h.drain(), off.batches, off.lag()) == ("idle", [], 1)
+
+
+def test_a_handler_is_imported_only_when_its_mapping_is_asked_for(
+    chain: Path, write: Write
+) -> None:
+    write("first/app.py", "raise SystemError('not today')")
+    h = Harness()
+    assert h.template(chain)["SecondIn"].name == "SecondIn"
+
+
+def test_a_wrong_name_gets_the_nearest(chain: Path) -> None:
+    with pytest.raises(TemplateError) as raised:
+        Harness().template(chain)["FirstInn"]
+    assert (raised.value.esm_code, raised.value.fix) == ("E150", "FirstIn")
+    assert "FirstIn, SecondIn, Off" in str(raised.value)
+
+
+def test_what_aws_refuses_is_refused_when_the_mapping_is_asked_for(write: Write) -> None:
+    template = write("template.yaml", CHAIN.replace("MaximumRetryAttempts: 0", "BatchSize: 20000"))
+    write("second/app.py", "def handler(event, context): pass")
+    mappings = Harness().template(template)
+    with pytest.raises(MappingError, match="'20000' at 'batchSize'"):
+        mappings["SecondIn"]
+
+
+def test_other_sources_are_not_emulated_yet(write: Write) -> None:
+    template = write(
+        "template.yaml",
+        """\
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Table:
+            Type: AWS::DynamoDB::Table
+            Properties:
+              KeySchema: [{AttributeName: pk, KeyType: HASH}]
+              AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+              StreamSpecification: {StreamViewType: NEW_IMAGE}
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              CodeUri: .
+              Handler: app.handler
+              Runtime: python3.11
+              Events:
+                T:
+                  Type: DynamoDB
+                  Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: LATEST}
+        """,
+    )
+    write("app.py", "def handler(event, context): pass")
+    with pytest.raises(NotEmulated, match="E290"):
+        Harness().template(template)["FT"]
+
+
+def test_the_projects_own_template_delivers_captured_sign_ups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_DEV", "0")
+    with Harness() as h:
+        mappings = h.template(ROOT / "template.yaml", {"LogLevel": "ERROR"})
+        sign_ups = mappings["BandwidthEnrichmentSignups"]
+        event = json.loads((ROOT / "events/bandwidth_enrichment/batch.json").read_text())
+        for record in event["Records"]:
+            kinesis: dict[str, Any] = record["kinesis"]
+            sign_ups.source.put(base64.b64decode(kinesis["data"]), key=kinesis["partitionKey"])
+        h.drain()
+        enriched = h.streams[mappings.template.streams["EnrichedSignUps"].name]
+        assert (len(sign_ups.delivered), len(enriched.records)) == (12, 12)
