@@ -38,10 +38,15 @@ def show(error: EsmError, *, as_json: bool) -> None:
     if not as_json:
         print(error, file=sys.stderr)
         return
+    print(json.dumps(fields_of(error), ensure_ascii=False), file=sys.stderr)
+
+
+def fields_of(error: EsmError) -> dict[str, str | int | None]:
+    """A mistake as `-o json` shows it."""
     place = error.place
-    fields = {
+    return {
         "code": error.esm_code,
-        "severity": "error",
+        "severity": severity_of(error),
         "message": error.message if error.detail is None else f"{error.message} {error.detail}",
         "file": place.file if place else None,
         "line": place.line if place else None,
@@ -49,7 +54,11 @@ def show(error: EsmError, *, as_json: bool) -> None:
         "why": error.why,
         "fix": error.fix,
     }
-    print(json.dumps(fields, ensure_ascii=False), file=sys.stderr)
+
+
+def severity_of(error: EsmError) -> str:
+    """`error`, or `warning` for what is no mistake for sure."""
+    return "warning" if error.esm_code.startswith("W") else "error"
 
 
 def show_bug(error: Exception, *, as_json: bool, debug: bool) -> None:

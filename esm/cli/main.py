@@ -24,7 +24,10 @@ class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `NAME` lies in `esm/cli/NAME.py`."""
 
     COMMANDS: ClassVar[Mapping[str, str]] = {
-        "replay": "Captured events or records through a mapping, in virtual time."
+        "replay": "Captured events or records through a mapping, in virtual time.",
+        "validate": "Every rule we know, with file:line:column; no code is imported.",
+        "generate": "Events or records, as many as wanted.",
+        "size": "Shards for a load, and the limit that decides.",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -35,15 +38,21 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in self.COMMANDS:
             return None
-        command = getattr(import_module(f"esm.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)
-        ctx.default_map = {cmd_name: read_config(command)}
+        command = _import(cmd_name)
+        if not ctx.resilient_parsing:  # a shell that completes a line must not hear of mistakes
+            ctx.default_map = {cmd_name: read_config(command, lambda: map(_import, self.COMMANDS))}
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.COMMANDS.items()))
+
+
+def _import(name: str) -> click.Command:
+    command = getattr(import_module(f"esm.cli.{name}"), name)
+    assert isinstance(command, click.Command)
+    return command
 
 
 @click.group(cls=LazyGroup, context_settings=_SETTINGS)

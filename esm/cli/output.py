@@ -18,10 +18,10 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def write_answer(answer: str | bytes) -> None:
-    """Write the answer of a command, JSON as UTF-8; a reader that has enough is no mistake.
+def write_answer(answer: str | bytes) -> bool:
+    """Write the answer of a command, JSON as UTF-8; gives whether anybody reads on.
 
-    Raises InputError E487 where it cannot be written.
+    A reader that has enough is no mistake. Raises InputError E487 where it cannot be written.
     """
     try:
         if isinstance(answer, str):
@@ -32,10 +32,12 @@ def write_answer(answer: str | bytes) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
+        return False
     except OSError as error:
         _drop_output()
         reason = error.strerror or error
         raise InputError("E487", f"the answer cannot be written to stdout: {reason}") from None
+    return True
 
 
 def _drop_output() -> None:

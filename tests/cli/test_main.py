@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -24,6 +25,7 @@ from esm.errors import (
     TemplateError,
 )
 
+DOCS = Path(__file__).parents[2] / "docs"
 HEAVY = {
     "boto3", "botocore", "freezegun", "importlib.metadata", "msgspec", "pydantic", "rich",
     "tomllib", "yaml",
@@ -38,7 +40,10 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  replay  Captured events or records through a mapping, in virtual time.
+  replay    Captured events or records through a mapping, in virtual time.
+  validate  Every rule we know, with file:line:column; no code is imported.
+  generate  Events or records, as many as wanted.
+  size      Shards for a load, and the limit that decides.
 """
 
 
@@ -84,15 +89,22 @@ def test_the_line_on_a_command_is_the_beginning_of_its_own_help():
         assert command.help.startswith(line.removesuffix("."))
 
 
+@pytest.mark.parametrize("command", LazyGroup.COMMANDS)
+def test_every_command_is_shown_with_its_output(command: str):
+    pages = [page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")]
+    assert any(f"\n$ esm {command}" in page for page in pages)
+
+
 def test_help_imports_no_command_and_nothing_heavy():
     modules = modules_after("--help")
     assert "esm.cli.main" in modules
     assert modules & (HEAVY | {"esm.cli.replay"}) == set()
 
 
-def test_the_help_of_a_command_imports_nothing_heavy():
-    modules = modules_after("replay", "--help")
-    assert "esm.cli.replay" in modules
+@pytest.mark.parametrize("command", LazyGroup.COMMANDS)
+def test_the_help_of_a_command_imports_nothing_heavy(command: str):
+    modules = modules_after(command, "--help")
+    assert f"esm.cli.{command}" in modules
     assert modules & HEAVY - {"tomllib"} == set()  # for pyproject.toml
 
 

@@ -1,0 +1,127 @@
+"""`esm generate`: records and events that nobody captured, for `esm replay` and `esm invoke`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import click
+
+from esm.cli.numbers import decimal
+from esm.errors import InvalidValue
+from esm.instants import parse_instant
+
+_KEYS_MAX = 1_000_000
+_BATCH_SIZE = 100  # AWS's default for a stream's mapping
+
+
+@click.group(no_args_is_help=False)
+def generate() -> None:
+    """Events or records, as many as wanted."""
+
+
+def _keys(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """A number of keys, or the keys themselves."""
+    if value is None:
+        return ()
+    if not value.isdecimal():
+        return tuple(value.split(","))
+    # A longer number is never read: int() refuses very many digits.
+    count = int(value) if len(value) < len(str(_KEYS_MAX)) + 1 else _KEYS_MAX + 1
+    if not 1 <= count <= _KEYS_MAX:
+        raise click.BadParameter(f"{value[:20]} is not 1 to {_KEYS_MAX:,} keys", ctx, param)
+    return tuple(f"key-{number}" for number in range(1, count + 1))
+
+
+def _instant(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Epoch milliseconds of ISO-8601 text."""
+    try:
+        return parse_instant(value)
+    except InvalidValue as error:
+        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
+
+
+@generate.command(context_settings={"auto_envvar_prefix": "ESM"})
+@click.option("--count", type=click.IntRange(1), default=100, help="How many records.  [100]")
+@click.option(
+    "--keys",
+    metavar="N|A,B,…",
+    callback=_keys,
+    help="How many partition keys to draw from, or which.  [each record its own]",
+)
+@click.option(
+    "--data",
+    metavar="JSON",
+    default='{"id": {{n}}}',
+    help='What is in a record, with placeholders.  [{"id": {{n}}}]',
+)
+@click.option("--seed", type=int, default=0, help="Of everything drawn by chance.  [0]")
+@click.option("--shards", type=int, default=1, help="How many the stream has.  [1]")
+@click.option(
+    "--stream", metavar="NAME|ARN", default="stream", help="Which they are from.  [stream]"
+)
+@click.option(
+    "--start",
+    "start_ms",
+    metavar="TIME",
+    envvar="ESM_START",
+    default="2026-01-01T00:00:00Z",
+    callback=_instant,
+    help="When the first one arrives.  [2026-01-01T00:00:00Z]",
+)
+@click.option(
+    "--rate", metavar="N/s", default="100", callback=decimal, help="How many a second.  [100]"
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 10_000),
+    help=f"Most records of an event.  [{_BATCH_SIZE}]",
+)
+@click.option("--records", is_flag=True, help="A record on each line, and no events.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, packed if it ends in .gz.  [stdout]",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of a mistake in esm.")
+def kinesis(
+    count: int,
+    keys: tuple[str, ...],
+    data: str,
+    seed: int,
+    shards: int,
+    stream: str,
+    start_ms: int,
+    rate: Fraction,
+    batch_size: int | None,
+    records: bool,  # noqa: FBT001  (click passes options by name)
+    out: Path | None,
+    debug: bool,  # noqa: FBT001
+) -> int:
+    """Events of a Kinesis stream as a function gets them, one on each line; or its records.
+
+    Placeholders in --data: {{n}} the record's number, {{key}} its partition key, {{now}} its
+    arrival, {{uuid}}, {{int 1 100}}, {{float 0 1}}, {{choice new paid sent}}. In quotes they
+    become text.
+
+    \b
+    esm generate kinesis --count 1000 --keys 20 --shards 4 --out orders.jsonl.gz
+    """
+    if records and batch_size is not None:
+        raise click.UsageError("--records makes no events, so no --batch-size")
+    from esm.cli.generating import write
+    from esm.data_template import DataTemplate
+    from esm.generating import Plan
+
+    plan = Plan(
+        stream=stream,
+        count=count,
+        data=DataTemplate(data),
+        start_ms=start_ms,
+        rate=rate,
+        keys=keys,
+        shards=shards,
+        seed=seed,
+    )
+    write(plan, None if records else batch_size or _BATCH_SIZE, out)
+    return 0
