@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esm.errors import TemplateError
+from esm.embedded.declared import declared_in
+from esm.errors import MappingError, TemplateError
 from esm.invokers.inline import Function
+from esm.invokers.virtual_time import real_types
 from esm.isolation import load_function
-from esm.mapping.refusals import not_emulated
 from esm.template import FunctionResource, MappingResource, SourceKind, Template
 from esm.wiring import destination_in_memory
 
 if TYPE_CHECKING:
-    from esm.harness import Harness
+    from esm.harness import AnyDestination, Harness
     from esm.view import Mapping as RunningMapping
 
 # What the Harness says itself, from the resources.
@@ -29,7 +31,12 @@ _SAID_BY_RESOURCES = frozenset({"event_source_arn", "function_name"})
 class TemplateMappings(Mapping[str, "RunningMapping"]):
     """The mappings of a template by name: `<FunctionLogicalId><EventName>`, or the logical id."""
 
-    def __init__(self, harness: Harness, template: Template) -> None:
+    def __init__(
+        self,
+        harness: Harness,
+        template: Template,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
         self.template = template
         self._harness = harness
         self._running: dict[str, RunningMapping] = {}
@@ -40,6 +47,8 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
                 destination = destination_in_memory(place.arn)
                 assert destination is not None
                 harness.destinations[place.arn] = destination
+        for service, declared in declared_in(template, parameters):
+            harness.embedded(service).declare(declared)
 
     def __repr__(self) -> str:
         return f"<TemplateMappings of {self.template.path}: {', '.join(self) or 'none'}>"
@@ -52,26 +61,41 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
 
     def __getitem__(self, name: str) -> RunningMapping:
         if name not in self._running:
-            self._running[name] = self._start(self._resource(name))
+            self._running[name] = self._start(resource_of(self.template, name))
         return self._running[name]
 
-    def _resource(self, name: str) -> MappingResource:
-        if name in self.template.mappings:
-            return self.template.mappings[name]
-        close = difflib.get_close_matches(name, self.template.mappings, n=1)
-        raise TemplateError(
-            "E150",
-            f"{self.template.path} has no mapping {name!r}",
-            why=f"its mappings: {', '.join(self.template.mappings) or 'none'}",
-            fix=close[0] if close else "the function's logical id, and the event's name behind it",
-        )
+    def written(self) -> dict[str, int]:
+        """How many records, messages, objects or items each resource got, by logical id.
+
+        Of a stream, those that it holds; elsewhere what boto3 wrote and what mappings gave up.
+        """
+        template, harness = self.template, self._harness
+        streams = {
+            logical_id: harness.streams[stream.name].record_count
+            for logical_id, stream in template.streams.items()
+        }
+        places = {
+            "sqs": template.queues,
+            "sns": template.topics,
+            "s3": template.buckets,
+            "dynamodb": template.tables,
+        }
+        others = {
+            logical_id: harness.embedded(service).written[resource.arn]
+            + _deliveries(harness.destinations.get(resource.arn))
+            for service, resources in places.items()
+            for logical_id, resource in resources.items()
+        }
+        return streams | others
 
     def _start(self, resource: MappingResource) -> RunningMapping:
-        resource.require()
-        if resource.kind is not SourceKind.KINESIS or resource.consumer_arn is not None:
-            raise not_emulated(f"{resource.name}: a mapping of this source", fix="Type: Kinesis")
+        require_kinesis(resource)
+        if resource.consumer_arn is not None:
+            raise _not_emulated(resource)
         function = self.template.functions[resource.function_logical_id or ""]
         function.require()
+        with real_types():  # before the handler's own modules load pydantic, with time frozen
+            import_module("esm.view")
         properties: dict[str, Any] = {
             name: value
             for name, value in resource.properties.items()
@@ -94,6 +118,37 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
                 return stream
         # A stream that the template names but does not make: it is made here, for the test.
         return self._harness.kinesis(arn.rpartition("/")[2])
+
+
+def _deliveries(destination: AnyDestination | None) -> int:
+    return 0 if destination is None else destination.delivered
+
+
+def resource_of(template: Template, name: str) -> MappingResource:
+    """A mapping by its name; raises TemplateError E150 with the nearest one."""
+    if name in template.mappings:
+        return template.mappings[name]
+    close = difflib.get_close_matches(name, template.mappings, n=1)
+    raise TemplateError(
+        "E150",
+        f"{template.path} has no mapping {name!r}",
+        why=f"its mappings: {', '.join(template.mappings) or 'none'}",
+        fix=close[0] if close else "the function's logical id, and the event's name behind it",
+    )
+
+
+def require_kinesis(resource: MappingResource) -> None:
+    """Raise the first problem of a mapping, or NotEmulated for one of another source."""
+    resource.require()
+    if resource.kind is not SourceKind.KINESIS:
+        raise _not_emulated(resource)
+
+
+def _not_emulated(resource: MappingResource) -> MappingError:
+    with real_types():
+        from esm.mapping.refusals import not_emulated  # pydantic takes its time to import
+
+    return not_emulated(f"{resource.name}: a mapping of this source", fix="Type: Kinesis")
 
 
 def function_of(resource: FunctionResource) -> Function:

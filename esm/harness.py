@@ -19,6 +19,8 @@ from esm.clock import VirtualClock
 from esm.destinations.memory import Bucket, Queue, Topic
 from esm.embedded.guard import AwsGuard
 from esm.embedded.kinesis_api import KinesisApi
+from esm.embedded.moto_api import MotoApi
+from esm.embedded.moto_world import MotoWorld
 from esm.errors import InputError, RunError
 from esm.faults import Latency
 from esm.instants import Duration, duration_ms, from_ms, parse_instant
@@ -83,6 +85,8 @@ class Harness:
             self.clock, self.trace, self._session, skip_idle_polls=settings.skip_idle_polls
         )
         self._guard = AwsGuard(KinesisApi(self.streams), now=self.instant_ms)
+        self._moto = MotoWorld()
+        self._moto_apis: dict[str, MotoApi] = {}
         self._start_is_open = start is None and not self._begin_frozen()
         self._held: ExitStack | None = None
         self._is_running = False
@@ -211,14 +215,22 @@ class Harness:
     ) -> TemplateMappings:
         """The mappings of a SAM or CloudFormation template, by name.
 
-        Its streams, queues, topics and buckets are in memory; a mapping begins, and its handler is
-        imported, when it is asked for. Raises TemplateError with file, line and column.
+        Its streams, tables, queues, topics and buckets are in memory; a mapping begins, and its
+        handler is imported, when it is asked for. Raises TemplateError with file, line and column.
         """
         with real_types():
             from esm.assembly import TemplateMappings
             from esm.template import load
 
-        return TemplateMappings(self, load(path, parameters=parameter_overrides))
+        template = load(path, parameters=parameter_overrides)
+        return TemplateMappings(self, template, parameter_overrides)
+
+    def embedded(self, service: str) -> MotoApi:
+        """What answers boto3 for a template's resources in "dynamodb", "s3", "sns" or "sqs"."""
+        if service not in self._moto_apis:
+            api = self._moto_apis[service] = MotoApi(service, self._moto)
+            self._guard.add(api)
+        return self._moto_apis[service]
 
     def guarded(self) -> AbstractContextManager[object]:
         """Inside, no call of boto3 leaves the Harness."""

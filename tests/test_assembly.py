@@ -201,3 +201,69 @@ def test_the_projects_own_template_delivers_captured_sign_ups(
         h.drain()
         enriched = h.streams[mappings.template.streams["EnrichedSignUps"].name]
         assert (len(sign_ups.delivered), len(enriched.records)) == (12, 12)
+
+
+def test_a_handler_reaches_what_the_template_declares_in_virtual_time(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        "app.py",
+        """\
+        import datetime, os
+        import boto3
+        table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+        s3, sqs, sns = (boto3.client(name) for name in ("s3", "sqs", "sns"))
+        def handler(event, context):
+            for record in event["Records"]:
+                key = record["kinesis"]["sequenceNumber"]
+                table.put_item(Item={"id": key})
+                s3.put_object(Bucket=os.environ["BUCKET"], Key=key, Body=b"{}")
+                sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=key)
+                sns.publish(TopicArn=os.environ["TOPIC"], Message=key)
+            listed = s3.list_objects_v2(Bucket=os.environ["BUCKET"])["Contents"]
+            print(*sorted({str(found["LastModified"].date()) for found in listed}))
+            got = sqs.receive_message(QueueUrl=os.environ["QUEUE"], WaitTimeSeconds=20)
+            assert got["Messages"]
+            raise ValueError("after all that")
+        """,
+    )
+    template = write(
+        "template.yaml",
+        """\
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          In: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+          Table: {Type: AWS::Serverless::SimpleTable}
+          Files: {Type: AWS::S3::Bucket}
+          Jobs: {Type: AWS::SQS::Queue}
+          News: {Type: AWS::SNS::Topic}
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              CodeUri: .
+              Handler: app.handler
+              Runtime: python3.11
+              Environment:
+                Variables:
+                  TABLE: !Ref Table
+                  BUCKET: !Ref Files
+                  QUEUE: !Ref Jobs
+                  TOPIC: !Ref News
+              Events:
+                In:
+                  Type: Kinesis
+                  Properties:
+                    Stream: !GetAtt In.Arn
+                    StartingPosition: TRIM_HORIZON
+                    MaximumRetryAttempts: 0
+                    DestinationConfig: {OnFailure: {Destination: !GetAtt Jobs.Arn}}
+        """,
+    )
+    h = Harness(start="2031-05-06T07:08:09Z")
+    mappings = h.template(template)
+    mapping = mappings["FIn"]
+    mapping.source.put_many(["a", "b"])
+    h.drain()
+    assert [str(i.error) for i in mapping.invocations] == ["after all that"]
+    assert "2031-05-06" in capsys.readouterr().out
+    assert mappings.written() == {"In": 2, "Jobs": 3, "News": 2, "Files": 2, "Table": 2}

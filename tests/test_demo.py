@@ -40,6 +40,11 @@ def test_it_fits_a_terminal_of_80_columns(demo: str):
     assert "\x1b" not in demo
 
 
+def test_it_goes_through_the_template(demo: str):
+    assert "$ esm validate\nno mistakes found\n" in demo
+    assert '\n{"batchItemFailures": []}\n' in demo
+
+
 def test_the_ordinary_batch_is_delivered(demo: str):
     assert "batch 1 #1-#8 succeeded" in demo
     assert "records      12 captured: 12 delivered\n" in demo
@@ -47,12 +52,12 @@ def test_the_ordinary_batch_is_delivered(demo: str):
 
 def test_the_three_shards_are_delivered_and_published(demo: str):
     assert "records      24 captured: 24 delivered\n" in demo
-    assert "published    24 records on enriched (2 shards)\n" in demo
+    assert "published    24 records on sam-app-EnrichedSignUps-" in demo
 
 
 def test_the_poison_record_is_cut_out_and_put_aside(demo: str):
-    assert "✗ discarded #7: RetryAttemptsExhausted after 3 attempts, sent to sqs:failures" in demo
-    assert "published    11 records on enriched (2 shards)\n" in demo
+    assert "✗ discarded #7: RetryAttemptsExhausted after 3 attempts, sent to sqs:sam-app-" in demo
+    assert "published    11 records on sam-app-EnrichedSignUps-" in demo
     assert "time on AWS  1m2s" in demo
     assert demo.endswith(
         "batch 1 of shard 0, #1-#12 partly failed from #7\n"

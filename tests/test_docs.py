@@ -1,6 +1,7 @@
 """What the documentation shows is what happens: its commands are run, its output compared.
 
-A block of ```console``` is one shell session in a copy of events/ and handlers/. A line that starts
+A block of ```console``` is one shell session in a copy of template.yaml,
+events/ and handlers/. A line that starts
 with "$ " is a command, one with "> " belongs to it, and so does the line after a backslash.
 `python tests/test_docs.py` writes the output that the commands have now into the files.
 """
@@ -58,6 +59,7 @@ def run(commands: list[Shown], folder: Path) -> list[str]:
     """What each command of a session prints on a terminal, stdout and stderr together."""
     for name in ("events", "handlers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "template.yaml", folder)
     # $? is the command's own again after the mark.
     marked = (f"{command.typed}\nstatus=$?\necho '{MARK}'\n(exit $status)" for command in commands)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

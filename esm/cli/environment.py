@@ -64,8 +64,11 @@ def _stdout_descriptor_is_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def read_variables(file: str, function_name: str) -> dict[str, str]:
-    """A function's variables from a file as SAM has it: under its name, or under Parameters."""
+def read_variables(file: str, function_name: str, fix: str | None = None) -> dict[str, str]:
+    """A function's variables from a file as SAM has it: under its name, or under Parameters.
+
+    `fix` is for a file with neither; without it, another name for the function.
+    """
     document = _read_object(file)
     for name in (function_name, "Parameters"):
         if name in document:
@@ -75,7 +78,7 @@ def read_variables(file: str, function_name: str) -> dict[str, str]:
         "E484",
         f"no variables for {function_name}; functions of this file: {known}",
         place=Place(file),
-        fix=f"--function-name {next(iter(document), function_name)}",
+        fix=fix or f"--function-name {next(iter(document), function_name)}",
     )
 
 

@@ -24,6 +24,7 @@ class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `NAME` lies in `esm/cli/NAME.py`."""
 
     COMMANDS: ClassVar[Mapping[str, str]] = {
+        "invoke": "One event through one function of the template, once.",
         "replay": "Captured events or records through a mapping, in virtual time.",
         "validate": "Every rule we know, with file:line:column; no code is imported.",
         "generate": "Events or records, as many as wanted.",
@@ -55,10 +56,17 @@ def _import(name: str) -> click.Command:
     return command
 
 
-@click.group(cls=LazyGroup, context_settings=_SETTINGS)
+@click.group(cls=LazyGroup, context_settings=_SETTINGS, invoke_without_command=True)
 @click.version_option(package_name="lambda-esm", prog_name="esm", message="%(prog)s %(version)s")
-def esm() -> None:
+@click.pass_context
+def esm(context: click.Context) -> object:
     """AWS Lambda event source mappings for streams: no AWS account, no Docker."""
+    if context.invoked_subcommand is not None:
+        return None
+    command = _import("overview")
+    defaults = read_config(command, lambda: map(_import, LazyGroup.COMMANDS))
+    with command.make_context("", [], context, default_map=defaults) as inner:
+        return command.invoke(inner)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from esm.cli.options import mapping_options, take_properties, with_flags
+from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.errors import InvalidValue, MappingError, SettingsError
 from esm.instants import duration_ms
 
@@ -21,7 +22,8 @@ FAILURES = ("discarded", "dropped", "expired", "blocked", "function-error")
 _FAIL_ON = "discarded,dropped,expired,blocked"
 # What counts with --as-is.
 _WITHOUT_MAPPING = {
-    "paths", "handler", "code_uri", "function_name", "timeout", "memory_size", "env_vars",
+    "paths", "template_file", "parameter_overrides", "region", "mapping", "handler",
+    "code_uri", "function_name", "timeout", "memory_size", "env_vars",
     "latency", "streams", "as_is", "max_bytes", "seed", "fail_on", "output", "debug",
 }  # fmt: skip
 
@@ -36,11 +38,13 @@ class Options:
     """What the command line says, beside the properties of the mapping."""
 
     paths: tuple[str, ...]
-    handler: str
+    template: TemplateOptions
+    mapping: str | None
+    handler: str | None
     code_uri: Path | None
     function_name: str | None
-    timeout: int
-    memory_size: int
+    timeout: int | None
+    memory_size: int | None
     env_vars: str | None
     latency: Latency
     streams: tuple[tuple[str, int], ...]
@@ -103,7 +107,11 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 
 @click.command(context_settings={"auto_envvar_prefix": "ESM"})
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--handler", required=True, metavar="MODULE:FUNCTION", help="The function to call.")
+@click.option(
+    "--mapping", metavar="NAME", help="Of the template.  [its only one of Kinesis, or --handler]"
+)
+@click.option("--handler", metavar="MODULE:FUNCTION", help="The function to call.  [the mapping's]")
+@template_options
 @click.option(
     "--code-uri",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -111,10 +119,12 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 )
 @click.option("--function-name", metavar="NAME", help="Its name.  [that of the Python function]")
 @click.option(
-    "--timeout", type=click.IntRange(1, 900), default=3, help="Its timeout in seconds.  [3]"
+    "--timeout", type=click.IntRange(1, 900), help="Its timeout in seconds.  [3, or the template's]"
 )
 @click.option(
-    "--memory-size", type=click.IntRange(128, 10240), default=128, help="Its memory in MB.  [128]"
+    "--memory-size",
+    type=click.IntRange(128, 10240),
+    help="Its memory in MB.  [128, or the template's]",
 )
 @click.option("-n", "--env-vars", metavar="FILE", help="Its variables: JSON, as for SAM.")
 @mapping_options
@@ -184,14 +194,17 @@ def replay(**values: Any) -> int:
     get-records` output, on-failure objects from S3, JSON or JSONL, gzipped or not. Nothing
     reaches AWS.
 
+    The mapping and its function are those of the template, or --handler with flags alone.
+
     \b
+    esm replay events/ --mapping EnrichSignups
     esm replay events/ --handler app:handler --batch-size 10
     """
     context = click.get_current_context()
     if values["as_is"]:
         _check_as_is(context)
     properties = take_properties(values)
-    options = Options(**values)
+    options = Options(template=take_template(values), **values)
     from esm.cli.replaying import run
 
     try:

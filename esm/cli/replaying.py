@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,16 +20,15 @@ from esm.cli.environment import (
     Mask,
     handlers_print_to_stderr,
     offline,
-    read_variables,
 )
 from esm.cli.failures import BAD_OUTCOME
-from esm.cli.handler import import_handler
 from esm.cli.invoking import CommandLineInvoker
 from esm.cli.output import write_answer
 from esm.cli.progress import Progress
 from esm.cli.replay import Options
-from esm.errors import HandlerError, InputError, Place
-from esm.harness import REGION, Harness
+from esm.cli.target import target_of
+from esm.errors import InputError, Place
+from esm.harness import Harness
 from esm.instants import from_ms
 from esm.invokers.inline import Function, Handler
 from esm.settings import Settings, parse_settings
@@ -37,6 +36,8 @@ from esm.sources.capture import DEFAULT_MAX_BYTES, Capture, CaptureSource, read_
 from esm.sources.capture_text import CaptureFile, find_files
 from esm.view import Mapping
 from esm.wiring import destination_in_memory
+
+AnyAnswer = TypeVar("AnyAnswer", Answer, AsIs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Result:
 def run(options: Options, properties: dict[str, Any]) -> int:
     """Replay, print the answer, and give the exit code."""
     settings = parse_settings(options.settings)
-    name = options.function_name or options.handler.rpartition(":")[2]
-    variables = read_variables(options.env_vars, name) if options.env_vars else {}
-    function = _function(options, variables)
-    mask = Mask(variables.values(), shown=(name for name, _ in options.streams))
+    target = target_of(options)
+    properties = target.properties | properties
+    function = target.function
+    mask = Mask(target.secrets, shown=(name for name, _ in options.streams))
     trace = None if options.trace is None else options.trace.absolute()
     paths = _with_stdin(options)
     if trace is not None:
@@ -63,15 +64,17 @@ def run(options: Options, properties: dict[str, Any]) -> int:
         capture = _read(paths, options, progress)
         source = CaptureSource(capture, at_once=options.at_once)
         harness = _harness(options, settings, source, properties)
-        stack.enter_context(offline(capture.region or REGION, variables))
+        target.prepare(harness)
+        region = capture.region or options.template.region
+        stack.enter_context(offline(region, function.environment or {}))
         stack.enter_context(handlers_print_to_stderr())
         stack.enter_context(harness)
-        handler = import_handler(options.handler, options.code_uri)
+        handler = target.load()
         if options.as_is:
-            result = _as_is(harness, handler, function, mask, paths, progress)
+            result = _as_is(harness, handler, function, mask, paths, options, progress)
         else:
             mapping = harness.map(
-                source, handler, name=function.name, function=function, **properties
+                source, handler, name=target.name, function=function, **properties
             )
             mapping.pipeline.invoker = CommandLineInvoker(mapping.pipeline.invoker, mask)
             result = _through_mapping(harness, mapping, options, progress)
@@ -80,15 +83,6 @@ def run(options: Options, properties: dict[str, Any]) -> int:
         with _trace_errors(options):
             harness.trace.write(trace, mask.json)
     return BAD_OUTCOME if options.fail_on.intersection(result.answer.problems) else 0
-
-
-def _function(options: Options, variables: dict[str, str]) -> Function:
-    try:
-        return Function(
-            options.function_name, options.timeout, options.memory_size, variables or None
-        )
-    except HandlerError as error:
-        raise InputError("E480", error.message, why=error.why) from None
 
 
 def _with_stdin(options: Options) -> list[str | CaptureFile]:
@@ -164,7 +158,7 @@ def _through_mapping(
     limit_ms = _end_ms(source) - harness.clock.now_ms() + options.limit_ms
     harness.until(_watch(mapping, progress, total), limit=limit_ms / 1000)
     ended = harness.drain("0s")
-    answer = answer_of(harness, mapping, ended, total)
+    answer = _without_unused(answer_of(harness, mapping, ended, total), options)
     calls = calls_of(mapping.invocations, outcomes_by_request(harness.trace))
     return Result(answer, list(calls), text.text_of(answer, timeline=options.timeline))
 
@@ -187,6 +181,7 @@ def _as_is(
     function: Function,
     mask: Mask,
     paths: list[str | CaptureFile],
+    options: Options,
     progress: Progress,
 ) -> Result:
     events = read_events(paths)
@@ -194,8 +189,15 @@ def _as_is(
     def show(done: int) -> None:
         progress.tell("sending", done, len(events))
 
-    answer = replay_events(events, harness, handler, function, mask, show)
+    answer = _without_unused(replay_events(events, harness, handler, function, mask, show), options)
     return Result(answer, list(answer.events), text_of_events(answer))
+
+
+def _without_unused(answer: AnyAnswer, options: Options) -> AnyAnswer:
+    """Of the template's streams only those that were written to; of `--stream`, all."""
+    asked = dict(options.streams)
+    streams = [stream for stream in answer.streams if stream.records or stream.name in asked]
+    return msgspec.structs.replace(answer, streams=streams)
 
 
 def _print(result: Result, output: str, mask: Mask) -> None:

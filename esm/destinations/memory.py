@@ -76,6 +76,11 @@ class Queue:
         """Whether anybody has read `messages`."""
         return self._shelf.looked
 
+    @property
+    def delivered(self) -> int:
+        """How many deliveries were taken; asking is not looking at them."""
+        return len(self._shelf)
+
     def fail(self, times: int = 1) -> None:
         """Refuse the next `times` deliveries."""
         self._shelf.fail(times)
@@ -112,6 +117,11 @@ class Topic:
     def looked(self) -> bool:
         """Whether anybody has read `messages`."""
         return self._shelf.looked
+
+    @property
+    def delivered(self) -> int:
+        """How many deliveries were taken; asking is not looking at them."""
+        return len(self._shelf)
 
     def fail(self, times: int = 1) -> None:
         """Refuse the next `times` deliveries."""
@@ -154,6 +164,11 @@ class Bucket:
     def looked(self) -> bool:
         """Whether anybody has read `objects` or `messages`."""
         return self._shelf.looked
+
+    @property
+    def delivered(self) -> int:
+        """How many deliveries were taken; asking is not looking at them."""
+        return len(self._shelf)
 
     def fail(self, times: int = 1) -> None:
         """Refuse the next `times` deliveries."""

@@ -7,13 +7,19 @@ from typing import Any, Protocol
 
 
 class ApiError(Exception):
-    """An error answer: AWS's code and message, and the HTTP status that carries it."""
+    """An error answer: AWS's code and message, and the HTTP status that carries it.
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    `more` is what some errors tell beside these.
+    """
+
+    def __init__(
+        self, code: str, message: str, status: int = 400, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.more = more or {}
 
 
 class EmbeddedApi(Protocol):
@@ -22,6 +28,10 @@ class EmbeddedApi(Protocol):
     @property
     def service(self) -> str:
         """boto3's name of the service."""
+
+    @property
+    def checks_parameters(self) -> bool:
+        """Whether it refuses what botocore's model does not allow; if not, that is done before."""
 
     @property
     def resources(self) -> Sequence[str]:

@@ -20,6 +20,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from esm.embedded.api import ApiError, EmbeddedApi
+from esm.embedded.moto_world import INTERNAL
 from esm.embedded.surroundings import SURROUNDINGS
 from esm.errors import EndpointError
 
@@ -43,6 +44,10 @@ class AwsGuard:
         self._request_numbers = count(1)
         self._hook: ApiCall | None = None
         self._finder: _ClientFinder | None = None
+
+    def add(self, api: EmbeddedApi) -> None:
+        """Let one more service answer."""
+        self._apis[api.service] = api
 
     @property
     def is_active(self) -> bool:
@@ -80,7 +85,7 @@ class AwsGuard:
         previous: ApiCall = vars(module.BaseClient)[_METHOD]
 
         def _make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
-            if not self.is_active:
+            if not self.is_active or INTERNAL in vars(client):
                 return _pass_on(previous, client, operation_name, api_params)
             return self._call(previous, client, operation_name, api_params)
 
@@ -130,7 +135,12 @@ class AwsGuard:
     def _embedded(
         self, api: EmbeddedApi, client: Any, operation: str, params: dict[str, Any]
     ) -> dict[str, Any]:
-        _validate(client.meta.service_model.operation_model(operation).input_shape, params)
+        model = client.meta.service_model.operation_model(operation)
+        hooks = _ResourceHooks(client, model) if api.service == "dynamodb" else None
+        if hooks is not None:
+            params = hooks.built(params)
+        if not api.checks_parameters:
+            _validate(model.input_shape, params)
         number = next(self._request_numbers)
         try:
             answer, status = api.handle(operation, params, self._now()), 200
@@ -138,9 +148,13 @@ class AwsGuard:
             answer = {
                 "Error": {"Message": error.message, "Code": error.code},
                 "ResponseMetadata": _metadata(number, error.status),
+                **error.more,
             }
             raise client.exceptions.from_code(error.code)(answer, operation) from error
-        return answer | {"ResponseMetadata": _metadata(number, status)}
+        answer = answer | {"ResponseMetadata": _metadata(number, status)}
+        if hooks is not None:
+            hooks.parsed(answer)
+        return answer
 
     def _refusal(
         self, api: EmbeddedApi | None, client: Any, operation: str, params: dict[str, Any]
@@ -188,6 +202,29 @@ def _guard_of(function: ApiCall) -> AwsGuard | None:
 def _is_inert(function: ApiCall) -> bool:
     guard = _guard_of(function)
     return guard is not None and not guard.is_active
+
+
+class _ResourceHooks:
+    """What `boto3.resource("dynamodb")` does to values on their way, in hooks of its client."""
+
+    def __init__(self, client: Any, model: Any) -> None:
+        service = client.meta.service_model.service_id.hyphenize()
+        self._events = client.meta.events
+        self._name = f"{service}.{model.name}"
+        self._common = {"model": model, "context": {}}
+
+    def built(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters in the form that is sent; the caller's own stay as they are."""
+        name = f"provide-client-params.{self._name}"
+        provided = self._events.emit(name, params=params, **self._common)
+        params = next((given for _, given in provided if given is not None), params)
+        self._events.emit(f"before-parameter-build.{self._name}", params=params, **self._common)
+        return params
+
+    def parsed(self, answer: dict[str, Any]) -> None:
+        """Put an answer's values into the caller's form."""
+        name = f"after-call.{self._name}"
+        self._events.emit(name, http_response=None, parsed=answer, **self._common)
 
 
 def _validate(shape: Any, params: dict[str, Any]) -> None:

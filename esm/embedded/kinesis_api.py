@@ -62,6 +62,7 @@ class KinesisApi:
     """The operations over `streams`, by name; streams may be added to the mapping later."""
 
     service = "kinesis"
+    checks_parameters = False
 
     def __init__(self, streams: Mapping[str, KinesisStream]) -> None:
         self._streams = streams

@@ -31,7 +31,7 @@ HEAVY = {
     "tomllib", "yaml",
 }  # fmt: skip
 HELP = """\
-Usage: esm [OPTIONS] COMMAND [ARGS]...
+Usage: esm [OPTIONS] [COMMAND] [ARGS]...
 
   AWS Lambda event source mappings for streams: no AWS account, no Docker.
 
@@ -40,6 +40,7 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
+  invoke    One event through one function of the template, once.
   replay    Captured events or records through a mapping, in virtual time.
   validate  Every rule we know, with file:line:column; no code is imported.
   generate  Events or records, as many as wanted.

@@ -1,0 +1,193 @@
+"""What `esm invoke` does: read the template and the event, call the function, print its response.
+
+The clock is the real one; only sleeps of the handler are virtual, and count towards its Timeout.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from esm.assembly import TemplateMappings, function_of, load_handler_of
+from esm.cli.environment import Mask, handlers_print_to_stderr, offline, read_variables
+from esm.cli.failures import BAD_OUTCOME, show
+from esm.cli.output import write_answer
+from esm.cli.template_options import TemplateOptions
+from esm.clock import SystemClock
+from esm.errors import EndpointError, EsmError, InputError, Place, TemplateError
+from esm.harness import Harness
+from esm.instants import from_ms
+from esm.invokers.inline import InlineInvoker
+from esm.pipeline import new_uuid
+from esm.ports import FunctionResult
+from esm.template import FunctionResource, SourceKind, Template
+
+_OURS = Path(__file__).resolve().parents[1]
+
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+_EVENT_SOURCES = {
+    SourceKind.KINESIS: "aws:kinesis",
+    SourceKind.DYNAMODB: "aws:dynamodb",
+    SourceKind.MSK: "aws:kafka",
+    SourceKind.SELF_MANAGED_KAFKA: "SelfManagedKafka",
+}
+
+
+def run(options: TemplateOptions, name: str, event_file: str, env_vars: str | None) -> int:
+    """Invoke, print the response, and give the exit code."""
+    template = options.load()
+    function = _function(template, name)
+    variables = _variables(function, env_vars)
+    function = replace(function, environment={**function.environment, **variables})
+    event = _read_event(event_file)
+    _warn_of_another_source(template, function, event, event_file)
+    result = _invoke(options, template, function, event)
+    if result.error is None:
+        text = json.dumps(result.payload, ensure_ascii=False)
+        # Half a character, which JSON can have and UTF-8 cannot, goes back to its escape.
+        write_answer(text.encode(errors="backslashreplace") + b"\n")
+        return 0
+    mask = Mask({*variables.values(), *template.secrets})
+    sys.stderr.write(mask.text("".join(_told(result.error))))
+    return BAD_OUTCOME
+
+
+def _function(template: Template, name: str) -> FunctionResource:
+    if name in template.functions:
+        return template.functions[name]
+    close = difflib.get_close_matches(name, template.functions, n=1, cutoff=0.4)
+    if not close and name in template.mappings:
+        close = [template.mappings[name].function_logical_id or ""]
+    raise TemplateError(
+        "E154",
+        f"{template.path} has no function {name!r}",
+        why=f"its functions: {', '.join(template.functions) or 'none'}",
+        fix=f"esm invoke {close[0]}" if close else None,
+    )
+
+
+def _variables(function: FunctionResource, file: str | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    name = function.logical_id
+    return read_variables(file, name, fix=f'{{"{name}": {{"NAME": "value"}}}}')
+
+
+def _read_event(file: str) -> Any:
+    text = ""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        text = data.decode("utf-8-sig")
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _no_event(file, text, error) from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError("E488", f"the event cannot be read: {reason}", place=Place(file)) from None
+
+
+def _no_event(file: str, text: str, error: json.JSONDecodeError) -> InputError:
+    if not text.strip():
+        return InputError("E489", "there is no event: nothing is in it", place=Place(file))
+    line = text.split("\n")[error.lineno - 1]
+    return InputError(
+        "E489",
+        f"not JSON: {error.msg[0].lower()}{error.msg[1:]}",
+        place=Place(file, error.lineno, error.colno, line),
+        why="an event is one JSON document" if error.msg == "Extra data" else None,
+    )
+
+
+def _warn_of_another_source(
+    template: Template, function: FunctionResource, event: object, file: str
+) -> None:
+    """A function with mappings hardly expects what none of them would send."""
+    source = _source_of(event)
+    kinds = {
+        mapping.kind
+        for mapping in template.mappings.values()
+        if mapping.function_logical_id == function.logical_id
+    }
+    expected = [_EVENT_SOURCES[kind] for kind in SourceKind if kind in kinds & set(_EVENT_SOURCES)]
+    if source is None or not expected or source in expected:
+        return
+    warning = EsmError(
+        "W402",
+        f"the event is from {source}, and mappings send {function.logical_id} events from"
+        f" {' and '.join(expected)}",
+        place=Place(file),
+        why="it is sent all the same",
+        fix=_fix(function, kinds),
+    )
+    show(warning, as_json=False)
+
+
+def _fix(function: FunctionResource, kinds: set[SourceKind]) -> str | None:
+    if SourceKind.KINESIS not in kinds:
+        return None
+    return f"esm generate kinesis --count 3 | esm invoke {function.logical_id} --event -"
+
+
+def _source_of(event: object) -> str | None:
+    """What an event says of its source; SNS writes the name with a capital letter."""
+    match event:
+        case {"Records": [{"eventSource": str(source)}, *_]}:
+            return source
+        case {"Records": [{"EventSource": str(source)}, *_]}:
+            return source
+        case {"eventSource": str(source)}:
+            return source
+        case _:
+            return None
+
+
+def _invoke(
+    options: TemplateOptions, template: Template, function: FunctionResource, event: Any
+) -> FunctionResult:
+    now_ms = SystemClock().now_ms()
+    function.require()
+    configuration = function_of(function)
+    with ExitStack() as stack:
+        stack.enter_context(offline(options.region, {}))
+        stack.enter_context(handlers_print_to_stderr())
+        harness = stack.enter_context(Harness(start=from_ms(now_ms), freeze=False))
+        TemplateMappings(harness, template, options.overrides)
+        handler = load_handler_of(function)
+        stack.enter_context(harness.time)
+        invoker = InlineInvoker(handler, configuration, function.arn, harness.time)
+        result = invoker.invoke(event, new_uuid(harness.rng), now_ms)
+    if isinstance(result.error, EndpointError):
+        raise _for_template(result.error, template) from result.error
+    return result
+
+
+def _for_template(error: EndpointError, template: Template) -> EndpointError:
+    streams = ", ".join(stream.name for stream in template.streams.values()) or "none"
+    why = f"nothing here reaches AWS; streams of {template.path}: {streams}"
+    return EndpointError(error.esm_code, error.message, why=why)
+
+
+def _told(error: BaseException) -> Iterator[str]:
+    """The user's own traceback; what Lambda's runtime says itself has none."""
+    told = traceback.TracebackException.from_exception(error)
+    _leave_us_out(told)
+    if told.stack:
+        yield from told.format()
+    else:
+        yield f"{type(error).__name__}: {error}\n"
+
+
+def _leave_us_out(told: traceback.TracebackException) -> None:
+    """Drop our frames, also those of errors inside this one or before it."""
+    frames = [frame for frame in told.stack if not Path(frame.filename).is_relative_to(_OURS)]
+    told.stack = traceback.StackSummary.from_list(frames)
+    for before in (told.__cause__, told.__context__, *(told.exceptions or ())):
+        if before is not None:
+            _leave_us_out(before)
