@@ -12,6 +12,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -145,10 +146,13 @@ def virtual_time() -> list[Row]:
 # --- start-up -------------------------------------------------------------------------------------
 
 
-def process_s(*arguments: str) -> float:
+def process_s(*arguments: str, folder: Path | None = None) -> float:
     start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    command = [sys.executable, *arguments]
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=folder).stdout
+    used = time.perf_counter() - start
+    assert printed or arguments == ("-c", "pass"), f"{arguments} did nothing"
+    return used
 
 
 def plugin_ms() -> float:
@@ -161,8 +165,49 @@ def plugin_ms() -> float:
     return float(done.stdout)
 
 
+HEAD = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Stream: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+"""
+FUNCTION = """\
+  F{n}:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: src/
+      Handler: app.handler
+      Runtime: python3.11
+      Events:
+        In:
+          Type: Kinesis
+          Properties: {{Stream: !GetAtt Stream.Arn, StartingPosition: LATEST, BatchSize: {n}}}
+"""
+
+
+def template_s(functions: int, *arguments: str) -> float:
+    """A command over a template of so many functions, whose handler imports json only."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        functions_text = "".join(FUNCTION.format(n=n) for n in range(1, functions + 1))
+        (folder / "template.yaml").write_text(HEAD + functions_text)
+        (folder / "src").mkdir()
+        code = "import json\ndef handler(event, context):\n    return json.loads('[]')\n"
+        (folder / "src" / "app.py").write_text(code)
+        (folder / "event.json").write_text("{}")
+        return process_s("-m", "esm", *arguments, folder=folder)
+
+
+def with_a_template() -> list[Row]:
+    invoke = ("invoke", "F1", "-e", "event.json")
+    pairs = [template_s(1, *invoke) / process_s("-c", "pass") for _ in range(9)]
+    return [
+        Row("esm validate, 200 functions", median(lambda: template_s(200, "validate")), 1.0, "s"),
+        Row("esm invoke of a handler with json", statistics.median(pairs), 25.0, "× py"),
+    ]
+
+
 def start_up() -> list[Row]:
-    pairs = [process_s("-m", "esm.cli.main", "--help") / process_s("-c", "pass") for _ in range(9)]
+    pairs = [process_s("-m", "esm", "--help") / process_s("-c", "pass") for _ in range(9)]
     return [
         Row("import of the pytest plugin", median(plugin_ms), 5.0, "ms"),
         Row("esm --help", statistics.median(pairs), 8.0, "× py"),
@@ -170,7 +215,7 @@ def start_up() -> list[Row]:
 
 
 def main() -> int:
-    rows = [*against_limit(), *virtual_time(), *start_up()]
+    rows = [*against_limit(), *virtual_time(), *start_up(), *with_a_template()]
     c = f"C = {median(limit):.2f} µs a record on this machine"
     print(c, *rows, sep="\n")
     if "--write" in sys.argv:

@@ -232,6 +232,11 @@ class Harness:
             self._guard.add(api)
         return self._moto_apis[service]
 
+    def written(self) -> dict[str, int]:
+        """How many items, objects and messages boto3 wrote to a template's resources, by ARN."""
+        apis = (self._moto_apis[service] for service in sorted(self._moto_apis))
+        return {arn: count for api in apis for arn, count in sorted(api.written.items()) if count}
+
     def guarded(self) -> AbstractContextManager[object]:
         """Inside, no call of boto3 leaves the Harness."""
         return self._guard

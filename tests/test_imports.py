@@ -24,6 +24,7 @@ LAYERS = [
     {"generating", "loading", "sizing", "story", "wiring"},
     {"harness"},
     {"__init__", "cli", "pytest_plugin"},
+    {"__main__"},
 ]
 LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 

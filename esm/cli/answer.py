@@ -128,7 +128,11 @@ class Warned(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
-    """The whole of it. `problems` are words of `--fail-on`, `story` tells of them as a tree."""
+    """The whole of it.
+
+    `written` counts items, objects and messages by ARN; `problems` are words of `--fail-on`, and
+    `story` tells of them as a tree.
+    """
 
     event_source_arn: str
     function_arn: str
@@ -138,6 +142,7 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     errors: list[FunctionError]
     discarded: list[GivenUp]
     streams: list[Stream]
+    written: dict[str, int]
     problems: list[str]
     warnings: list[Warned]
     story: str
@@ -163,6 +168,7 @@ def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> 
         errors=_errors(mapping.invocations),
         discarded=[_given_up(each, mapping) for each in mapping.discarded],
         streams=[stream_of(stream) for stream in harness.streams.values()],
+        written=harness.written(),
         problems=problems,
         warnings=list(_warnings(mapping)),
         story=tree(harness.trace, mapping.name) if problems else "",

@@ -10,6 +10,7 @@ from esm.cli.answer import Answer, Stream, VirtualTime
 from esm.story.words import COLUMNS, clean, elapsed, short_arn
 
 _LABEL = 13
+_WRITTEN = {"s3": "object", "sns": "message", "sqs": "message"}
 _MOST_ERRORS = 5
 # Properties without which AWS retries a batch until its records expire.
 _ENDING = ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
@@ -30,6 +31,7 @@ def _summary(answer: Answer) -> Iterator[str]:
     yield from _lines("errors", _errors(answer))
     yield from _lines("discarded", _discarded(answer))
     yield from _lines("published", map(_published, answer.streams))
+    yield from _lines("written", map(_written, answer.written.items()))
     yield from _lines("time on AWS", _time(answer.virtual_time))
     if answer.settings:
         changed = ", ".join(f"{name}={value}" for name, value in answer.settings.items())
@@ -105,6 +107,12 @@ def _discarded(answer: Answer) -> Iterator[str]:
 def _published(stream: Stream) -> str:
     shards = counted(stream.shards, "shard")
     return f"{counted(len(stream.records), 'record')} on {stream.name} ({shards})"
+
+
+def _written(resource: tuple[str, int]) -> str:
+    arn, count = resource
+    what = _WRITTEN.get(arn.split(":")[2], "item")
+    return f"{counted(count, what)} to {short_arn(arn)}"
 
 
 def _lines(label: str, texts: Iterable[str]) -> Iterator[str]:

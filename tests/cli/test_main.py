@@ -196,3 +196,10 @@ def test_our_own_mistake_as_json(ending, capsys: pytest.CaptureFixture[str]):
     report = json.loads(capsys.readouterr().err)
     assert report["code"] == "bug"
     assert report["message"].startswith("ZeroDivisionError: no records (test_main.py:")
+
+
+def test_the_package_can_be_run_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "esm", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("esm")

@@ -212,3 +212,34 @@ def test_a_mistake_of_the_template_is_told_with_its_place(project: Desk):
     ended = project.replay("orders.json", "--mapping", "HandleTaken")
     assert (ended.code, ended.out) == (3, "")
     assert ended.err.startswith("template.yaml:33:21  E120  ")
+
+
+def test_what_was_written_to_tables_and_queues_is_summed_up(project: Desk):
+    pytest.importorskip("moto")
+    table = (
+        "  Seen:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      TableName: seen\n"
+        "      BillingMode: PAY_PER_REQUEST\n"
+        "      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]\n"
+        "      KeySchema: [{AttributeName: id, KeyType: HASH}]\n"
+        "  Alerts:\n    Type: AWS::SNS::Topic\n    Properties: {TopicName: alerts}\n"
+    )
+    project.write("template.yaml", TEMPLATE.replace("app.copies", "notes.note") + table)
+    project.write(
+        "src/notes.py",
+        "import boto3\n"
+        "def note(event, context):\n"
+        "    for record in event['Records']:\n"
+        "        number = record['kinesis']['sequenceNumber']\n"
+        "        boto3.client('dynamodb').put_item(TableName='seen', Item={'id': {'S': number}})\n"
+        "    topic = 'arn:aws:sns:us-east-1:123456789012:alerts'\n"
+        "    boto3.client('sns').publish(TopicArn=topic, Message='seen')\n",
+    )
+    ended = project.replay("orders.json", "-o", "json", "--at-once", "--batch-size", "10")
+    assert ended.code == 0, ended.err
+    assert ended.json["written"] == {
+        "arn:aws:dynamodb:us-east-1:123456789012:table/seen": 3,
+        "arn:aws:sns:us-east-1:123456789012:alerts": 1,
+    }
+    told = project.replay("orders.json", "--at-once", "--batch-size", "10").out
+    assert "written      3 items to dynamodb:table/seen\n" in told
+    assert "             1 message to sns:alerts\n" in told
