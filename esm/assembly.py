@@ -92,7 +92,7 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
         require_kinesis(resource)
         if resource.consumer_arn is not None:
             raise _not_emulated(resource)
-        function = self.template.functions[resource.function_logical_id or ""]
+        function = function_behind(self.template, resource)
         function.require()
         with real_types():  # before the handler's own modules load pydantic, with time frozen
             import_module("esm.view")
@@ -134,6 +134,21 @@ def resource_of(template: Template, name: str) -> MappingResource:
         f"{template.path} has no mapping {name!r}",
         why=f"its mappings: {', '.join(template.mappings) or 'none'}",
         fix=close[0] if close else "the function's logical id, and the event's name behind it",
+    )
+
+
+def function_behind(template: Template, resource: MappingResource) -> FunctionResource:
+    """The function that a mapping invokes; raises TemplateError E154 when it is elsewhere."""
+    function = template.functions.get(resource.function_logical_id or "")
+    if function is not None:
+        return function
+    name = resource.properties.get("function_name")
+    raise TemplateError(
+        "E154",
+        f"{resource.name} invokes {name}, which is no function of {template.path}",
+        place=resource.place_of("function_name"),
+        why="only functions that the template has can run here",
+        fix=f"FunctionName: !Ref {next(iter(template.functions), 'Function')}",
     )
 
 

@@ -45,7 +45,7 @@ def isolated(
 ) -> Callable[..., Any]:
     """Import a function with variables set, to be called anywhere; raises HandlerError."""
     for folder in folders:
-        if not folder.is_dir():
+        if not _is_folder(folder):
             raise HandlerError(
                 "E305",
                 f"there is no folder {folder}",
@@ -61,6 +61,13 @@ def isolated(
 
     call.__name__ = name.attribute
     return functools.update_wrapper(call, handler, updated=())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # its name is longer than a name can be
+        return False
 
 
 @contextmanager

@@ -121,7 +121,8 @@ class _Modules:
         self._mark = (0, "")
         self._label = f"<{folders[0].name} {next(_numbers)}>"
         self._labelled: set[str] = set()
-        finalize(self, _forget, self._labelled).atexit = False
+        finalize(self, _TO_FORGET.append, self._labelled).atexit = False
+        forget_collected()
 
     def put_in(self) -> None:
         """Let the function's code find them."""
@@ -186,6 +187,17 @@ def _named(modules: dict[str, ModuleType], names: Set[str]) -> list[str]:
 
 def _popped(modules: dict[str, ModuleType], names: Iterable[str]) -> dict[str, ModuleType]:
     return {name: modules.pop(name) for name in names if name in modules}
+
+
+# Modules of functions that are gone. They leave sys.modules at a quiet moment: a collection can
+# come while somebody (freezegun, among others) goes through sys.modules.
+_TO_FORGET: list[set[str]] = []
+
+
+def forget_collected() -> None:
+    """Take the modules of functions that are gone out of sys.modules."""
+    while _TO_FORGET:
+        _forget(_TO_FORGET.pop())
 
 
 def _forget(names: set[str]) -> None:

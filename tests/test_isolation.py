@@ -21,6 +21,7 @@ from esm.errors import HandlerError
 from esm.failure_story import failure_story
 from esm.isolation import load_function
 from esm.loading import load_handler
+from esm.own_modules import forget_collected
 
 
 class Project:
@@ -47,10 +48,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(tmp_path)
 
 
+def collect() -> None:
+    """Functions that are gone are collected, and their modules taken out of sys.modules."""
+    gc.collect()
+    forget_collected()
+
+
 @pytest.fixture(autouse=True)
 def outside_stays_as_it_is():
     path, entries = sys.path, sys.path[:]
-    gc.collect()  # what earlier tests have left to it
+    collect()  # what earlier tests have left to it
     modules = dict(sys.modules)
     yield
     assert sys.path is path
@@ -370,12 +377,12 @@ def test_whatever_a_function_raises_its_modules_go(project, error):
 
 def test_what_is_forgotten_leaves_nothing_behind(project):
     project.write(a__app="import models\ndef handler(e, c): return models", a__models="")
-    gc.collect()
+    collect()
     before = set(sys.modules)
     function = project.load("a")
     assert set(sys.modules) > before
     del function
-    gc.collect()
+    collect()
     assert set(sys.modules) == before
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 
+from esm.cli.environment import Mask
 from esm.cli.output import write_answer
 from esm.cli.template_options import take_template, template_options
 from esm.errors import TemplateError
@@ -36,11 +37,12 @@ def overview(**values: object) -> int:
 
 def _lines(template: Template) -> Iterator[str]:
     count = len(template.mappings)
+    mask = Mask(template.secrets)
     yield f"{template.path}: {count or 'no'} {'mapping' if count == 1 else 'mappings'}"
     for mapping in template.mappings.values():
         yield ""
         yield mapping.name
-        yield from (f"  {name:<10}{value}" for name, value in _facts(mapping, template))
+        yield from (f"  {name:<10}{mask.text(value)}" for name, value in _facts(mapping, template))
     yield ""
     yield "next"
     yield from (f"  {command}" for command in _commands(template))

@@ -8,6 +8,7 @@ from typing import Any
 
 from esm.assembly import (
     TemplateMappings,
+    function_behind,
     function_of,
     load_handler_of,
     require_kinesis,
@@ -110,7 +111,7 @@ def _mapping(template: Template, name: str | None) -> MappingResource:
 
 def _by_mapping(options: Options, template: Template, mapping: MappingResource) -> Target:
     require_kinesis(mapping)
-    resource = template.functions[mapping.function_logical_id or ""]
+    resource = function_behind(template, mapping)
     name = resource.logical_id
     variables: dict[str, str] = {}
     if options.env_vars:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import click
 
+from esm.cli.environment import Mask
 from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.errors import EsmError
 
@@ -45,4 +48,13 @@ def _errors(options: TemplateOptions) -> list[EsmError]:
         template = options.load()
     except EsmError as error:
         return [error]
-    return check(template, now_ms=SystemClock().now_ms())
+    mask = Mask(template.secrets)
+    return [_hidden(error, mask) for error in check(template, now_ms=SystemClock().now_ms())]
+
+
+def _hidden(error: EsmError, mask: Mask) -> EsmError:
+    """The same complaint without the values of parameters that have NoEcho."""
+    shown = copy(error)
+    shown.message = mask.text(error.message)
+    shown.fix = None if error.fix is None else mask.text(error.fix)
+    return shown

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from esm.errors import EsmError, MappingError, NotEmulated, Place
+from esm.errors import EsmError, MappingError, NotEmulated, Place, TemplateError
 from esm.mapping import PROPERTIES, Group, create, refusals
 from esm.mapping.constraints import member_name
+from esm.template import complaints
 from esm.template.filters import filter_errors
 from esm.template.fixes import relocated
 from esm.template.handlers import handler_errors
@@ -26,6 +27,7 @@ _EXAMPLE_ARNS = {
 _STREAM_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/s"
 _NAMES = {row.attribute: row.name for row in PROPERTIES}
 _OTHER_SOURCE = {row.attribute for row in PROPERTIES if row.about.group is Group.OTHER_SOURCE}
+_NOT_ALONE = _OTHER_SOURCE | {"function_name"}
 _POSITION, _TIMESTAMP = "starting_position", "starting_position_timestamp"
 
 _STREAMS = {SourceKind.KINESIS, SourceKind.DYNAMODB}
@@ -54,6 +56,14 @@ _PROVISIONED = {
 PROVISIONED_ONLY = refusals.Refusal(
     "E227", refusals.UNSUPPORTED.code, "AWS refuses it: Kafka has it in provisioned mode only"
 )
+_REQUIRED = {
+    SourceKind.MSK: {_POSITION: "LATEST", "topics": "[orders]"},
+    SourceKind.SELF_MANAGED_KAFKA: {
+        "self_managed_event_source": '["broker:9092"]',
+        "topics": "[orders]",
+        "source_access_configurations": '[{Type: BASIC_AUTH, URI: "…"}]',
+    },
+}
 # What AWS asks for first, with something that it takes.
 _NEEDED = {
     refusals.CONSTRAINTS["missing"].esm_code: ("FunctionName", "f"),
@@ -78,7 +88,9 @@ def check(template: Template, *, now_ms: int) -> list[EsmError]:
         problems += [*function.problems, *handler_errors(function)]
     for mapping in template.mappings.values():
         problems += [*mapping.problems, *_mapping_errors(mapping, template, now_ms)]
-    return sorted(problems, key=_order)
+    # What is used twice is looked at twice.
+    different = {(e.place, e.esm_code, e.message): e for e in problems}
+    return sorted(different.values(), key=_order)
 
 
 def _order(error: EsmError) -> tuple[str, int, int, str]:
@@ -90,7 +102,9 @@ def _mapping_errors(
     mapping: MappingResource, template: Template, now_ms: int
 ) -> Iterator[EsmError]:
     unsound: set[str] = set()
-    is_sound_so_far = not mapping.problems
+    missing = list(_missing(mapping))
+    yield from missing
+    is_sound_so_far = not mapping.problems and not missing
     for attribute in mapping.properties:
         for error in _property_errors(mapping, attribute, now_ms):
             is_sound_so_far = False
@@ -107,6 +121,16 @@ def _mapping_errors(
         home = _HOMES.get(error.esm_code)
         if home is None or home not in unsound:
             yield relocated(error, mapping, home, template)
+
+
+def _missing(mapping: MappingResource) -> Iterator[TemplateError]:
+    """What other sources need; `esm.mapping` knows what Kinesis needs."""
+    for attribute, example in _REQUIRED.get(mapping.kind, {}).items():
+        if attribute not in mapping.spots:
+            is_sam_name = mapping.is_sam_event and attribute == "self_managed_event_source"
+            name = "KafkaBootstrapServers" if is_sam_name else _NAMES[attribute]
+            message = f"{mapping.name} needs {name}"
+            yield complaints.MISSING.at(mapping.place, message, fix=f"{name}: {example}")
 
 
 def _errors_together(request: dict[str, object], now_ms: int) -> Iterator[MappingError]:
@@ -133,6 +157,9 @@ def _request(mapping: MappingResource, sound: Mapping[str, object]) -> dict[str,
     spare = {a: v for a, v in needed.items() if a in mapping.spots}
     if _POSITION in mapping.spots and _POSITION not in sound:
         sound = {a: v for a, v in sound.items() if a != _TIMESTAMP}
+    is_timestamp_refused = _TIMESTAMP in mapping.spots and _TIMESTAMP not in sound
+    if is_timestamp_refused and mapping.kind is not SourceKind.DYNAMODB:
+        sound = {a: v for a, v in sound.items() if a != _POSITION or v != "AT_TIMESTAMP"}
     request = {**spare, **sound}
     if mapping.kind in _KAFKA:
         request |= {"event_source_arn": _example_arn(mapping.kind)}
@@ -148,8 +175,8 @@ def _property_errors(
     if kind is not SourceKind.UNKNOWN and kind not in _SOURCES.get(attribute, {kind}):
         yield _unsupported(_NAMES[attribute])
         return
-    if attribute == "event_source_arn" and kind is SourceKind.DYNAMODB:
-        yield from _table_as_source(str(mapping.properties[attribute]))
+    if kind is SourceKind.DYNAMODB:
+        yield from _dynamodb_errors(mapping, attribute)
     is_provisioned = "provisioned_poller_config" in mapping.properties
     if kind in _KAFKA and attribute in _PROVISIONED and not is_provisioned:
         yield _provisioned_only(_NAMES[attribute])
@@ -158,7 +185,7 @@ def _property_errors(
         yield from faults
         if faults:
             return
-    if attribute in _OTHER_SOURCE or attribute == "function_name":
+    if attribute in _NOT_ALONE:
         return
     try:
         create(_alone(mapping, attribute), now_ms=now_ms)
@@ -167,6 +194,14 @@ def _property_errors(
             yield error
     except MappingError as error:
         yield error
+
+
+def _dynamodb_errors(mapping: MappingResource, attribute: str) -> Iterator[MappingError]:
+    if attribute == "event_source_arn":
+        yield from _table_as_source(str(mapping.properties[attribute]))
+    # AWS refuses AT_TIMESTAMP before it looks at its timestamp.
+    if attribute == _TIMESTAMP and mapping.properties.get(_POSITION) != "AT_TIMESTAMP":
+        yield _unsupported(_NAMES[attribute])
 
 
 def _alone(mapping: MappingResource, attribute: str) -> dict[str, object]:

@@ -19,6 +19,9 @@ from esm.template.sections import Declared, kind_of, merged
 
 _TIMEOUT_SECONDS = 3
 _MEMORY_MB = 128
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+_TIMEOUTS = range(1, 901)
+_MEMORIES = range(128, 10_241)
 
 
 def function_resource(
@@ -37,10 +40,10 @@ def function_resource(
         arn=arn,
         place=declared.place,
         code_uri=code_uri,
-        handler=reader.text("Handler"),
+        handler=_handler(declared, reader, code_uri),
         runtime=_runtime(reader),
-        timeout_seconds=reader.integer("Timeout", _TIMEOUT_SECONDS),
-        memory_mb=reader.integer("MemorySize", _MEMORY_MB),
+        timeout_seconds=reader.integer("Timeout", _TIMEOUT_SECONDS, _TIMEOUTS),
+        memory_mb=reader.integer("MemorySize", _MEMORY_MB, _MEMORIES),
         environment=environment,
         role=_role(declared, reader, resolver),
         problems=tuple(reader.problems),
@@ -88,6 +91,16 @@ def _environment(reader: Reader) -> dict[str, str]:
         return {}
     values = {name: reader.text_of(value) for name, value in variables.entries.items()}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _handler(declared: Declared, reader: Reader, code_uri: Path | None) -> str | None:
+    complained = len(reader.problems) + len(reader.missing)
+    handler = reader.text("Handler")
+    is_silent = complained == len(reader.problems) + len(reader.missing)
+    if handler is None and is_silent and code_uri is not None:
+        message = f"{declared.logical_id} needs a Handler"
+        reader.note(complaints.MISSING.at(declared.place, message, fix="Handler: app.handler"))
+    return handler
 
 
 def _runtime(reader: Reader) -> str | None:

@@ -18,7 +18,7 @@ def handler_errors(function: FunctionResource) -> Iterator[TemplateError]:
     is_python = function.runtime is None or function.runtime.startswith("python")
     if folder is None or not is_python or function.has_layers:
         return  # a layer, or a build step, may bring the handler
-    if not folder.exists():
+    if not _is_there(folder):
         yield _no_folder(function, folder)
     elif folder.is_dir() and handler is not None:
         yield from _handler_errors(function, folder, handler)
@@ -47,7 +47,7 @@ def _handler_errors(
         )
         return
     path = folder / module.replace(".", "/")
-    if path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file():
+    if _is_there(Path(f"{path}.py")) or _is_there(path / "__init__.py"):
         return
     package = module.rpartition("/" if "/" in module else ".")
     names = [found.stem for found in _entries(path.parent) if found.suffix == ".py"]
@@ -59,5 +59,12 @@ def _handler_errors(
     )
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # its name is longer than a name can be
+        return False
+
+
 def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    return sorted(folder.iterdir()) if _is_there(folder) and folder.is_dir() else []

@@ -36,6 +36,9 @@ Made = TypeVar("Made")
 
 _ON_DEMAND_SHARDS = 4  # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 _RETENTION_HOURS = 24
+_SHARDS = range(1, 10_001)
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_IncreaseStreamRetentionPeriod.html
+_RETENTIONS = range(24, 8761)
 
 
 def load(
@@ -146,8 +149,8 @@ class _Inventory:
         mode = reader.value("StreamModeDetails")
         is_on_demand = isinstance(mode, dict) and mode.get("StreamMode") == "ON_DEMAND"
         # A stream without a number of shards is an on-demand one.
-        shards = reader.integer("ShardCount", _ON_DEMAND_SHARDS)
-        retention = reader.integer("RetentionPeriodHours", _RETENTION_HOURS)
+        shards = reader.integer("ShardCount", _ON_DEMAND_SHARDS, _SHARDS)
+        retention = reader.integer("RetentionPeriodHours", _RETENTION_HOURS, _RETENTIONS)
         self.problems += [*reader.problems, *reader.missing]
         return StreamResource(
             declared.logical_id,

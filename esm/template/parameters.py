@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from esm.errors import Place, TemplateError
 from esm.template import complaints
-from esm.template.nodes import Items, Node, Scalar, function_of
+from esm.template.nodes import Entries, Items, Node, Scalar, function_of
 from esm.template.sections import entries_of, kind_of
 
 _SSM = "AWS::SSM::Parameter::Value<"
@@ -49,8 +49,9 @@ def read_parameters(
         except TemplateError as error:
             problems.append(error)
             # One complaint is enough: who uses it gets what was given, or nothing.
-            given = overrides.get(name, "")
-            parameters[name] = Parameter(name, given, is_secret=False, place=node.place)
+            default = node.entries.get("Default") if isinstance(node, Entries) else None
+            given = overrides.get(name, default.raw if isinstance(default, Scalar) else "")
+            parameters[name] = Parameter(name, given, _is_secret(node), place=node.place)
     return parameters, problems
 
 
@@ -67,13 +68,16 @@ def _parameter(name: str, node: Node, override: str | None) -> Parameter:
         raise complaints.BAD_PARAMETER.at(
             node.place, f"the parameter {name} needs a Type", fix="Type: String"
         )
-    secret = entries.get("NoEcho")
-    is_secret = isinstance(secret, Scalar) and secret.raw.lower() == "true"
     default = None if kind.startswith(_SSM) else _text(entries, "Default")
     given = default if override is None else override
     place = entries["Default"].place if override is None and "Default" in entries else node.place
     value = None if given is None else _value(name, kind, given, entries, place)
-    return Parameter(name, value, is_secret, node.place)
+    return Parameter(name, value, _is_secret(node), node.place)
+
+
+def _is_secret(node: Node) -> bool:
+    secret = node.entries.get("NoEcho") if isinstance(node, Entries) else None
+    return isinstance(secret, Scalar) and secret.raw.lower() == "true"
 
 
 def _text(entries: Mapping[str, Node], key: str) -> str | None:

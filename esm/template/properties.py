@@ -90,8 +90,8 @@ class Reader:
             self.note(error)
             return None
 
-    def integer(self, name: str, default: int) -> int:
-        """A property as a whole number."""
+    def integer(self, name: str, default: int, allowed: range) -> int:
+        """A property as a whole number of those that AWS takes."""
         value = as_integer(self.value(name))
         if value is None:
             return default
@@ -102,6 +102,11 @@ class Reader:
                     place, f"{name} must be a whole number", fix=f"{name}: {default}"
                 )
             )
+            return default
+        if value not in allowed:
+            message = f"{name} must be from {allowed[0]} to {allowed[-1]}"
+            place = self.properties[name].place
+            self.note(complaints.WRONG_TYPE.at(place, message, fix=f"{name}: {default}"))
             return default
         return value
 

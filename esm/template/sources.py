@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from esm.errors import Place, TemplateError
 from esm.template import complaints
@@ -40,6 +40,9 @@ _INTEGERS = {
     *("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumRecordAgeInSeconds"),
     *("MaximumRetryAttempts", "ParallelizationFactor", "TumblingWindowInSeconds"),
 }
+# The same thing in SAM's events and in CloudFormation's mappings.
+_ALSO_CALLED = {"EventSourceArn": "Stream", "Stream": "EventSourceArn"}
+_LIKENESS = 0.6  # of a property to what was written
 _BOOLEANS = {"Enabled", "BisectBatchOnFunctionError"}
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _FUNCTION = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:]+)(?::.*)?")
@@ -193,8 +196,13 @@ class _Draft:
         return consumer.arn
 
 
-def _unknown(name: str, spot: Spot, names: Iterable[str]) -> TemplateError:
-    near = complaints.nearest(name, names)
+def _unknown(name: str, spot: Spot, names: set[str]) -> TemplateError:
+    near = _ALSO_CALLED.get(name)
+    if near is None or near not in names:
+        near = complaints.nearest(name, names, likeness=_LIKENESS)
+    if near is None:
+        message = f"a mapping has no property {name!r}"
+        return complaints.UNKNOWN_PROPERTY.at(spot.key, message, fix=f"remove {name}")
     node = spot.node
     value = f" {node.raw}" if isinstance(node, Scalar) and node.place.line == spot.key.line else ""
     return complaints.UNKNOWN_PROPERTY.at(

@@ -126,3 +126,10 @@ def test_it_imports_neither_aws_nor_the_harness(desk: Desk):
     modules = set(done.stdout.rpartition("|")[2].split())
     assert "esm.cli.overview" in modules
     assert modules & {"app", "boto3", "esm.harness", "pydantic", "rich"} == set()
+
+
+def test_a_value_with_no_echo_is_not_shown(desk: Desk):
+    secret = "  Token: {Type: String, NoEcho: true, Default: hushhush}\n"
+    text = TEMPLATE.replace("Resources:\n", f"Parameters:\n{secret}Resources:\n")
+    desk.write("template.yaml", text.replace("app.handler", "!Ref Token"))
+    assert "\n  function  Handle: **** in src\n" in alone(desk).out

@@ -243,3 +243,20 @@ def test_what_was_written_to_tables_and_queues_is_summed_up(project: Desk):
     told = project.replay("orders.json", "--at-once", "--batch-size", "10").out
     assert "written      3 items to dynamodb:table/seen\n" in told
     assert "             1 message to sns:alerts\n" in told
+
+
+def test_a_mapping_of_a_function_that_is_elsewhere(project: Desk):
+    text = (project.folder / "template.yaml").read_text(encoding="utf-8")
+    text += """\
+  Abroad:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Orders.Arn
+      FunctionName: arn:aws:lambda:us-east-1:123456789012:function:other
+      StartingPosition: LATEST
+"""
+    project.write("template.yaml", text)
+    ended = project.replay("orders.json", "--mapping", "Abroad")
+    assert ended.code == 3
+    assert "Abroad invokes arn:aws:lambda:us-east-1:123456789012:function:other" in ended.err
+    assert ended.err.endswith("fix    FunctionName: !Ref Handle\n")

@@ -37,6 +37,7 @@ Resources:
             StartingPosition: LATEST
             BatchSize: !Ref Size
 """
+SECRET_POSITION = "StartingPosition: !Ref Size"
 TOO_LARGE = TEMPLATE.replace("!Ref Size", "20000")
 TOO_LATE = TOO_LARGE.replace("LATEST", "LATER")
 
@@ -246,3 +247,13 @@ def test_a_samconfig_that_cannot_be_read(project: Desk):
 def test_a_samconfig_that_says_nothing_to_us(project: Desk, text: str):
     project.write("samconfig.toml", text)
     assert validate(project).code == 0
+
+
+def test_a_value_with_no_echo_is_not_shown(desk: Desk, capsys: pytest.CaptureFixture[str]):
+    text = TEMPLATE.replace("    Default: 100", "    NoEcho: true")
+    desk.write("template.yaml", text.replace("StartingPosition: LATEST", SECRET_POSITION))
+    assert main(["validate", "--parameter-overrides", "Size=hushhush"]) == 3
+    shown = capsys.readouterr().out
+    assert "hushhush" not in shown
+    assert "the parameter Size is a Number, and '****' is no number" in shown
+    assert "Value '****' at 'startingPosition'" in shown

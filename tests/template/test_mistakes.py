@@ -150,14 +150,21 @@ Resources:
         ("Kinesis", "FilterCriteria: {Filters: [{Pattern: {data: {a: [1]}}}]}", ["E201"]),
         ("Kinesis", "TumblingWindowInSeconds: 60", ["E290"]),
         ("Kinesis", "TumblingWindowInSeconds: 60, ParallelizationFactor: 2", ["E223", "E290"]),
-        ("MSK", "MaximumRetryAttempts: 1", ["E227"]),
-        ("MSK", "MaximumRetryAttempts: 1, ProvisionedPollerConfig: {}", ["E290"]),
-        ("MSK", "KafkaBootstrapServers: [a]", ["E220"]),
-        ("MSK", "BatchSize: 0", ["E204"]),
+        ("Kinesis", "Queues: [a]", ["E140"]),
+        ("MSK", "Topics: [t], MaximumRetryAttempts: 1", ["E227"]),
+        ("MSK", "Topics: [t], MaximumRetryAttempts: 1, ProvisionedPollerConfig: {}", ["E290"]),
+        ("MSK", "Topics: [t], KafkaBootstrapServers: [a]", ["E220"]),
+        ("MSK", "Topics: [t], BatchSize: 0", ["E204"]),
+        ("MSK", "BatchSize: 5", ["E131"]),
+        ("SelfManagedKafka", "KafkaBootstrapServers: [a]", ["E131", "E131", "E220"]),
+        ("DynamoDB", "StartingPositionTimestamp: 1", ["E220"]),
     ],
 )
 def test_each_source_has_its_own_properties(tmp_path: Path, source, properties, found):
-    arn = f"arn:aws:{'kafka' if source == 'MSK' else 'kinesis'}:us-east-1:123456789012:stream/x"
+    service = {"MSK": "kafka", "DynamoDB": "dynamodb"}.get(source, "kinesis")
+    arn = f"arn:aws:{service}:us-east-1:123456789012:table/t/stream/x"
+    if service == "kinesis":
+        arn = "arn:aws:kinesis:us-east-1:123456789012:stream/x"
     path = tmp_path / "template.yaml"
     path.write_text(
         f"""

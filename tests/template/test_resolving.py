@@ -402,6 +402,7 @@ def test_kafka_is_recognised_and_its_properties_are_the_apis(tmp_path: Path):
                 KafkaBootstrapServers: [a:9092]
                 Topics: [orders]
                 ConsumerGroupId: g
+                SourceAccessConfigurations: [{Type: IAM_AUTH}]
                 SchemaRegistryConfig: {}
     """
     mapping = loaded(tmp_path, text).mappings["FnIn"]
