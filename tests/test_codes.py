@@ -17,6 +17,7 @@ ROW = re.compile(r"^\| ([EW]\d{3}) \| (.+) \| (.+) \|$", re.MULTILINE)
 # A code stands in one function, or in one table at the top of a module; these mean one thing in
 # several functions.
 SEVERAL_PLACES = {
+    "E154": "the template has no function of this name: to invoke, to send a mapping's records to",
     "E290": "not emulated: a property of a mapping; a capture of another kind of source",
     "E301": "a handler's name that leads nowhere: its form, its module",
     "E414": "a shard must be named: to split, to ask for a checkpoint",
