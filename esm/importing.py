@@ -35,7 +35,7 @@ class HandlerName:
 
 def import_function(name: HandlerName, folder: Path) -> Callable[..., Any]:
     """Import a function; raises HandlerError E301 to E304, which tell of `folder`."""
-    handler = _attribute(_module(name, folder), name)
+    handler = _attribute(_module(name, folder), name, folder)
     if not callable(handler):
         raise HandlerError(
             "E304",
@@ -99,7 +99,7 @@ def _nearest(name: str, folder: Path) -> str | None:
     return close[0] if close else None
 
 
-def _attribute(module: ModuleType, name: HandlerName) -> object:
+def _attribute(module: ModuleType, name: HandlerName, folder: Path) -> object:
     try:
         return getattr(module, name.attribute)
     except AttributeError:
@@ -113,6 +113,8 @@ def _attribute(module: ModuleType, name: HandlerName) -> object:
             why=why if is_pythons else None,
             fix=name.of(module.__name__, close[0] if close else "handler"),
         ) from None
+    except Exception as error:  # of a module with a __getattr__
+        raise _not_imported(name.module, error, folder) from error
 
 
 def _users_line(error: BaseException, folder: Path) -> str:

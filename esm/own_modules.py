@@ -18,12 +18,12 @@ import importlib.util
 import pkgutil
 import sys
 import threading
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from importlib.machinery import ExtensionFileLoader, PathFinder
 from itertools import count
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Self
+from typing import Any, Self, cast
 from weakref import finalize
 
 # What is in sys.modules before a handler's module: awslambdaric/bootstrap.py under Python 3.11.
@@ -69,13 +69,12 @@ class Isolation:
 
     def __enter__(self) -> Self:
         _STAGE.lock.acquire()
-        around = _STAGE.holds
-        if around is not self._modules:
-            if around is not None:
-                around.take_out()
-            self._modules.put_in()
-            _STAGE.holds = self._modules
-        self._around.append(around)
+        self._around.append(_STAGE.holds)
+        try:
+            _STAGE.give_to(self._modules)
+        except BaseException:
+            self._leave()
+            raise
         return self
 
     def __exit__(
@@ -84,13 +83,13 @@ class Isolation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        around = self._around.pop()
-        if around is not self._modules:
-            self._modules.take_out()
-            if around is not None:
-                around.put_in()
-            _STAGE.holds = around
-        _STAGE.lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        try:
+            _STAGE.give_to(self._around.pop())
+        finally:
+            _STAGE.lock.release()
 
 
 class _Stage:
@@ -99,6 +98,19 @@ class _Stage:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.holds: _Modules | None = None
+
+    def give_to(self, modules: _Modules | None) -> None:
+        """Let these be the ones; to the same ones it costs nothing."""
+        before = self.holds
+        if before is modules:
+            return
+        try:
+            if before is not None:
+                before.take_out()
+        finally:
+            self.holds = modules
+            if modules is not None:
+                modules.put_in()
 
 
 _STAGE = _Stage()
@@ -118,6 +130,7 @@ class _Modules:
         self._hidden_names: list[str] = []
         self._hidden_mark = (0, "")
         self._outer_path = sys.path
+        self._are_in = False
         self._mark = (0, "")
         self._label = f"<{folders[0].name} {next(_numbers)}>"
         self._labelled: set[str] = set()
@@ -127,7 +140,7 @@ class _Modules:
     def put_in(self) -> None:
         """Let the function's code find them."""
         modules = sys.modules
-        self._outer_path, sys.path = sys.path, self._path
+        self._outer_path, sys.path, self._are_in = sys.path, self._path, True
         # Of many modules outside, those in the way are looked for only when there are others.
         self._hidden = {}
         if not modules.keys().isdisjoint(self._names):
@@ -139,23 +152,27 @@ class _Modules:
 
     def take_out(self) -> None:
         """Put back what was there, and remember what the function has imported."""
+        if not self._are_in:  # Ctrl+C came before they were
+            return
         modules = sys.modules
-        self._path, sys.path = sys.path, self._outer_path
-        if self._mark == _mark(modules):
-            # Not as they were put in: the function may have put another in one's place.
-            self._own = _popped(modules, self._own)
-        else:
-            self._learn_path()
-            self._own = _popped(modules, _named(modules, self._names))
-            self._label_own()
-            _COMPILED.setdefault(self._folders, {}).update(_compiled(self._own))
-        modules.update(self._hidden)
+        self._path, sys.path, self._are_in = sys.path, self._outer_path, False
+        try:
+            if self._mark == _mark(modules):
+                # Not as they were put in: the function may have put another in one's place.
+                self._own = _popped(modules, self._own)
+            else:
+                self._learn_path()
+                self._own = _popped(modules, _named(modules, self._names))
+                self._label_own()
+                _COMPILED.setdefault(self._folders, {}).update(_compiled(self._own))
+        finally:
+            modules.update(self._hidden)
 
     def _learn_path(self) -> None:
         """See what the function has put on sys.path: what it loaded from there is its own."""
         added = [entry for entry in self._path if entry not in self._known_path]
         self._known_path = self._path[:]
-        for folder in (Path(entry).resolve() for entry in added):
+        for folder in _found(added):
             if any(folder.is_relative_to(own) for own in self._folders):
                 self._names |= {
                     name
@@ -182,7 +199,7 @@ def _mark(modules: dict[str, ModuleType]) -> tuple[int, str]:
 
 def _named(modules: dict[str, ModuleType], names: Set[str]) -> list[str]:
     """The modules of these top-level names, with all inside them."""
-    return [name for name in modules if name.partition(".")[0] in names]
+    return [name for name in list(modules) if name.partition(".")[0] in names]
 
 
 def _popped(modules: dict[str, ModuleType], names: Iterable[str]) -> dict[str, ModuleType]:
@@ -213,6 +230,7 @@ def _offered(folders: list[str], path: list[str]) -> frozenset[str]:
     plain = {
         entry.name
         for folder in folders
+        if Path(folder).is_dir()  # not in an archive
         for entry in Path(folder).iterdir()
         if "." not in entry.name and entry.name not in modules and entry.is_dir()
     }
@@ -239,11 +257,28 @@ def _compiled(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
     tops = {
         name.partition(".")[0]
         for name, module in modules.items()
-        if isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)
+        if isinstance(_own_attribute(module, "__loader__"), ExtensionFileLoader)
     }
     return {name: modules[name] for name in _named(modules, tops)}
 
 
+def _found(path: Iterable[object]) -> Iterator[Path]:
+    """Of what a function puts on sys.path, that from which something can be imported."""
+    for entry in path:
+        try:
+            if isinstance(entry, str):
+                yield Path(entry).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):  # nothing there, or no path at all
+            continue
+
+
 def _lies_in(module: ModuleType, folder: Path) -> bool:
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(Path(place).is_relative_to(folder) for place in places if place)
+    places = [_own_attribute(module, "__file__"), *(_own_attribute(module, "__path__") or ())]
+    return any(isinstance(p, str) and Path(p).is_relative_to(folder) for p in places)
+
+
+def _own_attribute(module: object, name: str) -> Any:
+    """Without asking the module, which may run code of its own, or be no module at all."""
+    if not issubclass(type(module), ModuleType):
+        return None
+    return ModuleType.__getattribute__(cast("ModuleType", module), "__dict__").get(name)

@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from esm import Harness
+from esm import Harness, own_modules
 from esm.errors import HandlerError
 from esm.failure_story import failure_story
 from esm.isolation import load_function
@@ -384,6 +385,99 @@ def test_what_is_forgotten_leaves_nothing_behind(project):
     del function
     collect()
     assert set(sys.modules) == before
+
+
+@pytest.mark.parametrize("entry", ["os.path.join(here, 'nowhere')", "None", "'x' * 5000", "'\\0'"])
+def test_what_a_function_puts_on_the_path_need_not_be_there(project, entry):
+    project.write(
+        a__app=f"""
+        import os, sys
+        here = os.path.dirname(__file__)
+        def handler(event, context):
+            import models
+            sys.path.insert(0, {entry})
+            return models.OF
+        """,
+        a__models="OF = 'a'",
+    )
+    function = project.load("a")
+    assert [call(function), call(function)] == ["a", "a"]
+
+
+def test_a_folder_and_an_archive_that_a_function_puts_on_the_path(project):
+    project.write(
+        a__app="""
+        import os, sys
+        sys.path.insert(0, os.path.join(os.path.dirname(__file__), "parts.zip"))
+        def handler(event, context):
+            import parts
+            return parts.OF
+        """,
+    )
+    with zipfile.ZipFile(project.root / "a" / "parts.zip", "w") as archive:
+        archive.writestr("parts.py", "OF = 'archive'")
+    assert call(project.load("a")) == "archive"
+    assert "parts" not in sys.modules
+
+
+def test_modules_that_fail_when_they_are_looked_at_harm_nobody(project):
+    project.write(
+        a__app="""
+        import os, sys
+        def handler(event, context):
+            import models
+            sys.path.insert(0, os.path.join(os.path.dirname(__file__), "vendored"))
+            sys.modules["parts"] = models.Strange("parts")
+            return "fine"
+        """,
+        a__models="""
+        import types
+        class Strange(types.ModuleType):
+            def __getattribute__(self, name):
+                raise RuntimeError(name)
+        """,
+        a__vendored__parts="",
+    )
+    function = project.load("a")
+    assert [call(function), call(function)] == ["fine", "fine"]
+    del sys.modules["parts"]  # from no file: nobody can tell that it was the function's own
+
+
+def test_a_handler_that_cannot_be_looked_up_is_told_with_its_line(project):
+    project.write(
+        a__app="""
+        def __getattr__(name):
+            raise KeyError(name)
+        """
+    )
+    said, *_ = refusal(lambda: project.load("a"))
+    assert said.startswith("E302  app cannot be imported: KeyError: ")
+    assert said.endswith("(app.py:3)")
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["before they change", "after"])
+def test_an_interruption_while_modules_change_leaves_no_other_thread_waiting(
+    project, monkeypatch, is_late
+):
+    project.write(a__app="import models\ndef handler(e, c): return models.OF", a__models="OF = 'a'")
+    function = project.load("a")
+    put_in = own_modules._Modules.put_in
+
+    def interrupted(modules):
+        if is_late:
+            put_in(modules)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_modules._Modules, "put_in", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        call(function)
+    assert "models" not in sys.modules
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(call(function)), daemon=True)
+    thread.start()
+    thread.join(timeout=10)
+    assert answers == ["a"]
 
 
 @pytest.fixture

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import datetime as datetime_module
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import get_ident
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from esm.instants import from_ms
+from esm.invokers.exiting import exits_are_errors
+from esm.invokers.freezing import frozen
 from esm.invokers.sleeping import SLEEPING
 from esm.invokers.variables import RuntimeVariables
 
@@ -27,6 +29,10 @@ _NS_PER_MS = 1_000_000
 _NS_PER_SECOND = 1_000_000_000
 _EPOCH = from_ms(0).replace(tzinfo=None)  # UTC without a zone is what freezegun moves to fastest
 _MISSING = object()
+_LAZY_MODELS = (
+    "aws_lambda_powertools.utilities.parser",
+    "aws_lambda_powertools.utilities.parser.models",
+)
 
 
 class DeadlinePassed(BaseException):
@@ -38,11 +44,13 @@ class VirtualTime:
 
     `with` once around many invocations; `begin` and `end` around each. Without `freeze` clocks
     stay real and only sleeps are virtual. `variables` shares its life: it is hidden at the end.
+    `busy_ms` tells how long a handler works in reality, where that counts.
     """
 
     def __init__(self, *, freeze: bool = True) -> None:
         self.freeze = freeze
         self.variables = RuntimeVariables()
+        self.busy_ms: Callable[[], int] | None = None
         self._start_ms = 0
         self._elapsed_ns = 0
         self.timed_out = False
@@ -63,20 +71,22 @@ class VirtualTime:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        undo, self._undo = self._undo, None
-        self._entered, self._frozen, self._thread = False, None, None
-        if undo is not None:
-            undo.close()
+        try:
+            if self._undo is not None:
+                self._undo.close()
+        finally:
+            self._undo, self._frozen, self._thread = None, None, None
+            self._entered = False
 
     @property
     def elapsed_ms(self) -> int:
-        """How long the running invocation has slept, or the last one had at its end; rounded up."""
-        return -(-self._elapsed_ns // _NS_PER_MS)
+        """How long the running invocation takes so far, or the last one did; rounded up."""
+        return self._busy_ms() - (-self._elapsed_ns // _NS_PER_MS)
 
     @property
     def now_ms(self) -> int:
         """The instant that handlers see."""
-        return self._start_ms + self._elapsed_ns // _NS_PER_MS
+        return self._start_ms + self._elapsed_ns // _NS_PER_MS + self._busy_ms()
 
     def begin(self, start_ms: int, timeout_ms: int | None = None) -> None:
         """An invocation starts in this thread, and may last `timeout_ms`."""
@@ -110,11 +120,20 @@ class VirtualTime:
         if self.timed_out:
             raise DeadlinePassed
 
+    def expire(self) -> None:
+        """The invocation's time is over: raise DeadlinePassed."""
+        self.timed_out = True
+        raise DeadlinePassed
+
+    def _busy_ms(self) -> int:
+        return 0 if self.busy_ms is None else self.busy_ms()
+
     def _start(self, instant_ms: int) -> None:
         assert self._entered, "invocations happen inside `with`"
         with ExitStack() as undo:
             undo.callback(self.variables.hide)
             undo.enter_context(SLEEPING.use(self))
+            undo.enter_context(exits_are_errors(self.runs_here))
             if self.freeze:
                 self._frozen = _start_freezegun(undo, instant_ms)
             self._undo = undo.pop_all()
@@ -136,17 +155,26 @@ def _start_freezegun(undo: ExitStack, instant_ms: int) -> FrozenDateTimeFactory:
     undo.enter_context(
         _attribute(asyncio.BaseEventLoop, "time", lambda _loop: api.real_monotonic())
     )
-    # pydantic knows datetime by identity, and loads parts of itself and of powertools' models when
-    # freezegun looks through them. Its tables must be made with the real types, so they are loaded
-    # now; and a model that is built while frozen has FakeDatetime fields, so that class answers.
-    with real_types():
-        getattr(sys.modules.get("pydantic"), "TypeAdapter", None)
+    # A model that is built while frozen has FakeDatetime fields, so that class answers pydantic.
+    _load_lazy_models()
+    undo.callback(_load_lazy_models)  # those that came meanwhile
     for fake, real in ((api.FakeDatetime, api.real_datetime), (api.FakeDate, api.real_date)):
         undo.enter_context(_attribute(fake, "__get_pydantic_core_schema__", _schema_of(real)))
-    freezer = api.freeze_time(_naive(instant_ms))
-    factory = freezer.start()
-    undo.callback(freezer.stop)
-    return cast("FrozenDateTimeFactory", factory)
+    return undo.enter_context(frozen(_naive(instant_ms)))
+
+
+def _load_lazy_models() -> None:
+    """Have pydantic's tables, and powertools' models, made with the real types.
+
+    They are loaded when somebody looks through the modules, as a freeze of the user's own does:
+    under frozen types that fails, and leaves time frozen.
+    """
+    with real_types():
+        getattr(sys.modules.get("pydantic"), "TypeAdapter", None)
+        for module in map(sys.modules.get, _LAZY_MODELS):
+            for name in dir(module):
+                with suppress(Exception):  # an extra is not installed: who needs it will hear of it
+                    getattr(module, name, None)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The time that handlers see."""
 
 import asyncio
+import copyreg
 import datetime
+import gc
 import importlib
 import subprocess
 import sys
@@ -9,14 +11,17 @@ import textwrap
 import threading
 import time
 import types
+import weakref
 from time import sleep
 
 import freezegun
+import freezegun.api
 import pydantic
 import pytest
 from freezegun.api import FakeDatetime
 
 from esm.instants import from_ms
+from esm.invokers import doubles, freezing
 from esm.invokers.virtual_time import DeadlinePassed, VirtualTime
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -31,6 +36,9 @@ def nothing_stays_frozen():
     assert sleep is REAL_SLEEP
     assert datetime.datetime is REAL_DATETIME
     assert abs(time.time() - REAL_DATETIME.now().timestamp()) < 5
+    assert time.gmtime().tm_year == REAL_DATETIME.now(datetime.UTC).year
+    assert freezegun.api.freeze_factories == freezegun.api.ignore_lists == []
+    assert REAL_DATETIME not in copyreg.dispatch_table
     assert not hasattr(FakeDatetime, "__get_pydantic_core_schema__")
 
 
@@ -413,3 +421,190 @@ def test_what_only_says_that_it_is_a_module_is_passed_over(monkeypatch) -> None:
         time.sleep(30)
         virtual.end()
         assert virtual.elapsed_ms == 30_000
+
+
+# --- whatever comes between, time is real afterwards ---------------------------------------------
+
+
+class Wayward(types.ModuleType):
+    """A module that runs code when somebody looks at what it has."""
+
+    def __dir__(self):
+        return ["anything"]
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        sys.modules.pop("esm_test_other", None)
+        sys.modules[f"esm_test_{name}"] = types.ModuleType(name)
+        raise RuntimeError(f"no {name} today")
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """As they are, once more at the end."""
+    before = dict(sys.modules)
+    yield sys.modules
+    for name in sys.modules.keys() - before.keys():
+        del sys.modules[name]
+
+
+def test_modules_that_fail_load_and_forget_when_looked_at_are_not_looked_at(modules):
+    modules["esm_test_other"] = types.ModuleType("esm_test_other")
+    modules["esm_test_wayward"] = Wayward("esm_test_wayward")
+
+    with VirtualTime() as virtual:
+        virtual.begin(START_MS)
+        assert time.time() == START_MS / 1000
+        modules["esm_test_late"] = Wayward("esm_test_late")
+        virtual.end()
+
+    assert "esm_test_other" in modules
+    assert "esm_test_anything" not in modules
+
+
+def test_a_collection_that_forgets_modules_meanwhile_does_no_harm(modules):
+    class Owner:
+        """Part of a cycle: only the collector finds it, whenever it runs."""
+
+        def __init__(self, name):
+            self.itself = self
+            modules[name] = types.ModuleType(name)
+            weakref.finalize(self, modules.pop, name, None).atexit = False
+
+    threshold = gc.get_threshold()
+    gc.collect()
+    try:
+        for number in range(50):
+            gc.set_threshold(0)
+            Owner(f"esm_test_{number}")
+            with VirtualTime() as virtual:
+                gc.set_threshold(1)
+                virtual.begin(START_MS)
+                Owner(f"esm_test_late_{number}")
+                virtual.end()
+    finally:
+        gc.set_threshold(*threshold)
+    assert gc.isenabled()
+
+
+def test_a_module_that_is_half_imported_at_first_is_looked_through_again(modules):
+    modules["esm_test_growing"] = module = types.ModuleType("esm_test_growing")
+    for _ in range(2):
+        with VirtualTime() as virtual:
+            virtual.begin(START_MS)
+            seen = getattr(module, "time", lambda: None)()
+            virtual.end()
+        module.time = time.time
+    assert seen == START_MS / 1000
+
+
+def test_what_takes_a_modules_place_is_left_alone(modules):
+    modules["esm_test_replaced"] = module = types.ModuleType("esm_test_replaced")
+    module.time = time.time
+    for replacement in (object(), None):
+        with VirtualTime() as virtual:
+            virtual.begin(START_MS)
+            virtual.end()
+        modules["esm_test_replaced"] = replacement
+    assert module.time is time.time
+
+
+def test_who_imports_a_stand_in_by_its_own_name_keeps_it(modules):
+    modules["esm_test_fakes"] = module = types.ModuleType("esm_test_fakes")
+    module.FakeDatetime = module.Alias = FakeDatetime
+    with VirtualTime() as virtual:
+        virtual.begin(START_MS)
+        virtual.end()
+    assert module.FakeDatetime is module.Alias is FakeDatetime
+
+
+def test_a_freeze_that_a_handler_leaves_behind_ends_too():
+    with VirtualTime() as virtual:
+        virtual.begin(START_MS)
+        freezegun.freeze_time("2001-02-03").start()
+        virtual.end()
+    assert datetime.datetime.now(datetime.UTC).year > 2001
+
+
+START, STOP = freezegun.api._freeze_time.start, freezegun.api._freeze_time.stop
+PARTS = {START, STOP, freezing._stop, doubles.Doubles.take_out}
+
+
+class Interrupting:
+    """Ctrl+C at one line of those that start and stop the freeze."""
+
+    def __init__(self, at):
+        self.left = at
+
+    def __call__(self, frame, event, argument):
+        return self.at_line if frame.f_code in {part.__code__ for part in PARTS} else None
+
+    def at_line(self, frame, event, argument):
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self.at_line
+
+
+def run_interrupted(at):
+    """A run with Ctrl+C at its so-manieth line; how many were left."""
+    before, interrupting = sys.gettrace(), Interrupting(at)
+    sys.settrace(interrupting)
+    try:
+        with VirtualTime() as virtual:
+            virtual.begin(START_MS)
+            virtual.end()
+    finally:
+        sys.settrace(before)
+    return interrupting.left
+
+
+def test_wherever_a_run_is_interrupted_time_is_real_afterwards():
+    lines = 1_000_000 - run_interrupted(1_000_000)
+    assert lines > 1_000
+    # Most of them are freezegun's going past one module after the other.
+    for at in [*range(1, 100), *range(lines - 150, lines)]:
+        with pytest.raises(KeyboardInterrupt):
+            run_interrupted(at)
+        assert freezegun.api.freeze_factories == []
+        assert datetime.datetime is REAL_DATETIME
+        assert abs(time.time() - REAL_DATETIME.now().timestamp()) < 5
+        assert abs(time.monotonic() - freezegun.api.real_monotonic()) < 5
+        assert sleep is REAL_SLEEP
+
+
+@pytest.mark.parametrize("when", ["before the run", "in the run"])
+def test_after_a_run_time_can_be_frozen_although_powertools_loads_its_models_late(when):
+    script = f"""
+import freezegun, pydantic
+from importlib import import_module
+PARSER, WHEN = "aws_lambda_powertools.utilities.parser", "{when}"
+WHEN == "in the run" or import_module(PARSER)
+from esm.invokers.virtual_time import VirtualTime
+with VirtualTime() as virtual:
+    virtual.begin(0)
+    import_module(PARSER)
+    virtual.end()
+with freezegun.freeze_time("2030-06-01"):
+    pass
+print("fine")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+def test_a_run_in_which_pydantic_is_loaded_first_of_all_leaves_time_real():
+    script = """
+import time
+from esm.invokers.virtual_time import VirtualTime
+for _ in range(2):
+    with VirtualTime() as virtual:
+        virtual.begin(0)
+        import aws_lambda_powertools.utilities.parser
+        virtual.end()
+print(time.time() > 1e9)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
