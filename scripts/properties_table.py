@@ -19,18 +19,17 @@ README = Path(__file__).parents[1] / "README.md"
 _INTRODUCTIONS = {
     Group.ENFORCED: "Deliveries follow these.",
     Group.NO_EFFECT: "Accepted as AWS accepts them; no delivery depends on them.",
-    Group.NOT_EMULATED: "A value that switches one of these on stops with E290. So does any source "
-    "but a Kinesis stream, enhanced fan-out consumers among them.",
 }
 
 
 def table() -> str:
-    """Markdown: one table for each of the three groups, then what AWS refuses for a stream."""
+    """Markdown: one table for each of the two groups, then what AWS refuses for a stream."""
     groups = "\n\n".join(_group(group, text) for group, text in _INTRODUCTIONS.items())
     refused = ", ".join(f"`{row.name}`" for row in _rows(Group.OTHER_SOURCE))
     return (
         f"{groups}\n\nProperties of other sources are refused with AWS's error, "
-        f"`Unsupported 'topics' parameter for given event source mapping type.`: {refused}.\n"
+        f"`Unsupported 'topics' parameter for given event source mapping type.`: {refused}. "
+        "A mapping of Kafka is checked like any other, and stops with E290 when it is to run.\n"
     )
 
 

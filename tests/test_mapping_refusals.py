@@ -6,6 +6,7 @@ import pytest
 
 from esm.errors import MappingError, NotEmulated
 from esm.mapping import PROPERTIES, Group, create
+from esm.mapping.sources import Source
 
 NOW_MS = 1_767_225_600_000
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
@@ -216,7 +217,7 @@ REFUSED = [
     ),
     *(
         pytest.param(
-            {row.name: {}}, INVALID, "E220",
+            {row.name: row.about.example or {}}, INVALID, "E220",
             unsupported(row.name[0].lower() + row.name[1:]),
             id=f"of-another-source-{row.name}",
         )
@@ -249,14 +250,27 @@ REFUSED = [
             "null": "null",
             "empty": "",
             "empty-object": "{}",
-            "scalar-leaf": '{"eventSource": "aws:kinesis"}',
-            "empty-list": '{"data": {"total": []}}',
             "empty-inner-object": '{"data": {}}',
             "too-deep": '{"a":' * 800,
+            "data-as-text": '{"data": ["order"]}',
         }.items()
     ),
+    *(
+        pytest.param(
+            {"FilterCriteria": {"Filters": [{"Pattern": pattern}]}}, INVALID, esm_code,
+            "Invalid filter pattern definition.",
+            id=f"pattern-{name}",
+        )
+        for name, esm_code, pattern in (
+            ("scalar-leaf", "E251", '{"eventSource": "aws:kinesis"}'),
+            ("empty-list", "E251", '{"data": {"total": []}}'),
+            ("list-of-lists", "E251", '{"data": {"total": [[1]]}}'),
+            ("unknown-operator", "E253", '{"data": {"total": [{"wildcard": "x"}]}}'),
+            ("operator-without-value", "E253", '{"data": {"total": [{"numeric": [">"]}]}}'),
+        )
+    ),
     pytest.param(
-        {"FilterCriteria": {"Filters": [{"Pattern": '{"data": [1]}'}] * 6}}, INVALID, "E252",
+        {"FilterCriteria": {"Filters": [{"Pattern": '{"data": {"a": [1]}}'}] * 6}}, INVALID, "E252",
         "FilterCriteria has 6 filters",
         id="six-filters",
     ),
@@ -303,9 +317,9 @@ ORDER = [
     ({"FunctionName": "", "EventSourceArn": None}, "E206"),
     ({"EventSourceArn": None, "StartingPosition": "invalid"}, "E210"),
     ({"StartingPosition": None, "BatchSize": 0}, "E211"),
-    ({"BatchSize": 0, "Topics": ["t"]}, "E204"),
-    ({"StartingPosition": "AT_TIMESTAMP", "Topics": ["t"]}, "E213"),
-    ({"Topics": ["t"], "DestinationConfig": {"OnSuccess": {}}}, "E220"),
+    ({"BatchSize": 0, "Topics": ["orders"]}, "E204"),
+    ({"StartingPosition": "AT_TIMESTAMP", "Topics": ["orders"]}, "E213"),
+    ({"Topics": ["orders"], "DestinationConfig": {"OnSuccess": {}}}, "E220"),
     ({"DestinationConfig": {"OnSuccess": {}}, "MaximumRecordAgeInSeconds": 5}, "E221"),
     ({"MaximumRecordAgeInSeconds": 5, "FilterCriteria": {"Filters": [{}]}}, "E222"),
     (
@@ -354,7 +368,7 @@ def test_of_two_mistakes_awss_first_is_told(properties, first):
         (
             {"FilterCriteria": {"Filters": [{"Pattern": {"a": [1]}}]}},
             "FilterCriteria.Filters[0].Pattern must be text, not {'a': [1]}",
-            'FilterCriteria: {"Filters": []}',
+            'FilterCriteria: {"Filters": [{"Pattern": "{\\"data\\": {\\"id\\": [1]}}"}]}',
         ),
         (
             {"DestinationConfig": QUEUE[:3]},
@@ -406,10 +420,10 @@ def test_an_enormous_value_does_not_flood_the_terminal():
 def test_why_a_pattern_is_invalid_is_told_beside_awss_text():
     error = refusal(FilterCriteria={"Filters": [{"Pattern": '{"data": {"total": 1}}'}]})
     assert str(error).split("\n") == [
-        "E250  Invalid filter pattern definition.",
+        "E251  Invalid filter pattern definition.",
         'what   filter 1: "total" must be a list of values',
-        "why    AWS refuses it: not a filter pattern",
-        'fix    FilterCriteria: {"Filters": [{"Pattern": "{\\"data\\": {\\"id\\": [1]}}"}]}',
+        "why    AWS refuses it: every leaf of a pattern is a list",
+        'fix    FilterCriteria: {"Filters": [{"Pattern": "{\\"data\\": {\\"total\\": [1]}}"}]}',
     ]
 
 
@@ -421,10 +435,13 @@ def test_a_fix_is_in_the_users_spelling():
         )
     assert caught.value.fix == "starting_position='TRIM_HORIZON'"
     assert refusal(StartingPosition="latest").fix == 'StartingPosition: "TRIM_HORIZON"'
-    assert refusal(Topics=["t"]).fix == "remove Topics"
+    assert refusal(Topics=["orders"]).fix == "remove Topics"
 
 
-@pytest.mark.parametrize("row", [r for r in PROPERTIES if r.about.example is not None], ids=str)
+OF_KINESIS = [row for row in PROPERTIES if Source.KINESIS in row.about.sources]
+
+
+@pytest.mark.parametrize("row", OF_KINESIS, ids=lambda row: row.name)
 def test_what_a_fix_suggests_is_accepted(row):
     with_timestamp = row.name == "StartingPositionTimestamp"
     position = {"StartingPosition": "AT_TIMESTAMP"} if with_timestamp else {}
@@ -459,28 +476,30 @@ def test_one_property_in_two_spellings_is_a_type_error():
     ("properties", "message"),
     [
         (
-            {"FilterCriteria": {"Filters": [{"Pattern": '{"data": {"$or": [{"a": [1]}]}}'}]}},
-            "filters are not emulated yet",
-        ),
-        ({"TumblingWindowInSeconds": 1}, "tumbling windows are not emulated yet"),
-        ({"EventSourceArn": CONSUMER}, "an enhanced fan-out consumer is not emulated yet"),
-        ({"EventSourceArn": TABLE}, "dynamodb as an event source is not emulated yet"),
-        (
             {
                 "EventSourceArn": "arn:aws:kafka:us-east-1:123456789012:cluster/c/1-1",
-                "Topics": ["t"],
+                "Topics": ["orders"],
                 "MetricsConfig": {"Metrics": ["KafkaMetrics"]},
+                "ProvisionedPollerConfig": {"MinimumPollers": 1},
                 "DestinationConfig": on_failure("kafka://failures"),
             },
-            "kafka as an event source is not emulated yet",
+            "MSK as an event source is not emulated yet",
         ),
         (
             {"EventSourceArn": QUEUE, "StartingPosition": None},
             "sqs as an event source is not emulated yet",
         ),
         (
-            {"EventSourceArn": None, "SelfManagedEventSource": {"Endpoints": {}}},
-            "self-managed Kafka is not emulated yet",
+            {
+                "EventSourceArn": None,
+                "StartingPosition": None,
+                "SelfManagedEventSource": {
+                    "Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["broker:9092"]}
+                },
+                "Topics": ["orders"],
+                "SourceAccessConfigurations": [{"Type": "IAM_AUTH"}],
+            },
+            "SelfManagedKafka as an event source is not emulated yet",
         ),
     ],
 )

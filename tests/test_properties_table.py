@@ -37,10 +37,10 @@ def bounds(attribute):
     return lowest, highest
 
 
-def test_the_table_is_printed_in_three_groups():
+def test_the_table_is_printed_in_two_groups():
     text = properties_table().table()
     headings = [line.split(".")[0] for line in text.splitlines() if line.startswith("**")]
-    assert headings == ["**Enforced", "**No effect on deliveries", "**Not emulated"]
+    assert headings == ["**Enforced", "**No effect on deliveries"]
     assert "| `BatchSize` | 100 | 1 to 10000 | [recordings of AWS](https://docs.aws." in text
     assert "| `EventSourceArn` | required | ARN of a stream |" in text
     assert all(f"`{row.name}`" in text for row in PROPERTIES)

@@ -30,6 +30,7 @@ _WORDS = {
     "less_than_equal": "Member must have value less than or equal to {le}",
     "string_too_short": "Member must have length greater than or equal to {min_length}",
     "string_too_long": "Member must have length less than or equal to {max_length}",
+    "too_short": "Member must have length greater than or equal to {min_length}",
     "too_long": "Member must have length less than or equal to {max_length}",
     "pattern": "Member must satisfy regular expression pattern: {pattern}",
     "enum": "Member must satisfy enum value set: [{values}]",
@@ -47,23 +48,36 @@ _NOUNS = {
 }
 
 
+Path = tuple[str | int, ...]
+"""The way to a member: AWS's name of the property, then of its parts, numbers in lists from 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A member whose value AWS's framework refuses; `kind` is pydantic's name for the error."""
 
-    property_name: str
+    path: Path
     kind: str
     text: str
+
+    @property
+    def property_name(self) -> str:
+        """The property that the member is a part of."""
+        return str(self.path[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
     """A value of the wrong type (`expected` says which) or, when None, a member nobody knows."""
 
-    property_name: str
-    path: str
+    path: Path
     value: object
     expected: str | None
+
+    @property
+    def property_name(self) -> str:
+        """The property that the member is a part of."""
+        return str(self.path[0])
 
 
 def sort_errors(
@@ -72,7 +86,10 @@ def sort_errors(
     """What pydantic found, as what cannot be read at all and what violates a constraint."""
     misfits = [_misfit(error) for error in errors if error["type"] not in _WORDS]
     violations = [_violation(error, given) for error in errors if error["type"] in _WORDS]
-    return misfits, list(dict.fromkeys(violations))
+    unique: dict[str, Violation] = {}
+    for violation in violations:
+        unique.setdefault(violation.text, violation)
+    return misfits, list(unique.values())
 
 
 def detected(violations: Sequence[Violation]) -> str:
@@ -83,8 +100,8 @@ def detected(violations: Sequence[Violation]) -> str:
 
 
 def member_name(name: str) -> str:
-    """`BatchSize` -> `batchSize`, as AWS's error texts have it."""
-    return name[:1].lower() + name[1:]
+    """`BatchSize` -> `batchSize`, as AWS's error texts have it; the keys of maps stay."""
+    return name if "_" in name else name[:1].lower() + name[1:]
 
 
 def matches(pattern: str) -> AfterValidator:
@@ -167,8 +184,13 @@ EPOCH_SECONDS = BeforeValidator(_as_epoch_seconds)
 
 def _misfit(error: ErrorDetails) -> Misfit:
     expected = None if error["type"] == "extra_forbidden" else _NOUNS[error["type"]]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-    return Misfit(str(error["loc"][0]), path.removeprefix("."), error["input"], expected)
+    return Misfit(error["loc"], error["input"], expected)
+
+
+def shown_path(path: Path) -> str:
+    """`FilterCriteria.Filters[0].Pattern`."""
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return parts.removeprefix(".")
 
 
 def _violation(error: ErrorDetails, given: Mapping[str, object]) -> Violation:
@@ -184,7 +206,7 @@ def _violation(error: ErrorDetails, given: Mapping[str, object]) -> Violation:
         f"{part + 1}.member" if isinstance(part, int) else member_name(part) for part in path
     )
     text = f"Value {_shown(value)} at '{member}' failed to satisfy constraint: {constraint}"
-    return Violation(str(path[0]), error["type"], text)
+    return Violation(error["loc"], error["type"], text)
 
 
 def _at(path: Sequence[int | str], given: object) -> object:

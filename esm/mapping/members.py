@@ -49,7 +49,7 @@ class Metric(StrEnum):
 
 def aws_name(attribute: str) -> str:
     """`batch_size` -> `BatchSize`."""
-    capitals = {"kms": "KMS", "db": "DB"}
+    capitals = {"kms": "KMS", "db": "DB", "uri": "URI"}
     return "".join(capitals.get(word, word.title()) for word in attribute.split("_"))
 
 

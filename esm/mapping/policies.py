@@ -8,9 +8,17 @@ from esm.mapping.members import StartingPosition
 from esm.mapping.properties import EventSourceMapping
 from esm.settings import Settings
 
+# How often Lambda polls a shard, in milliseconds, and the most records that one read gives.
+# https://docs.aws.amazon.com/lambda/latest/dg/kinesis-polling-and-batching.html (once a second)
+# https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html (4 times a second)
+_KINESIS_PACE = (1_000, 10_000)
+_PACES = {"dynamodb": (250, 1_000)}
+_PUSHED = (0, 10_000)
+
 
 def policy(mapping: EventSourceMapping, settings: Settings, *, has_destination: bool) -> Policy:
     """What a shard's machine needs to know; `has_destination`: discards have somewhere to go."""
+    poll_interval_ms, read_limit = _pace(mapping.event_source_arn or "")
     return Policy(
         batch_size=mapping.batch_size,
         maximum_batching_window_ms=mapping.maximum_batching_window_in_seconds * 1000,
@@ -19,6 +27,9 @@ def policy(mapping: EventSourceMapping, settings: Settings, *, has_destination: 
         maximum_retry_attempts=mapping.maximum_retry_attempts,
         maximum_record_age_ms=_age_ms(mapping.maximum_record_age_in_seconds),
         has_destination=has_destination,
+        tumbling_window_ms=mapping.tumbling_window_in_seconds * 1000,
+        poll_interval_ms=poll_interval_ms,
+        read_limit=read_limit,
         backoff_first_ms=duration_ms(settings.backoff_first),
         backoff_cap_ms=duration_ms(settings.backoff_cap),
         throttle_first_ms=duration_ms(settings.throttle_first),
@@ -28,7 +39,15 @@ def policy(mapping: EventSourceMapping, settings: Settings, *, has_destination: 
         read_ahead_records=settings.read_ahead_records,
         read_ahead_bytes=settings.read_ahead_bytes,
         bisect_midpoint_upper=settings.bisect_midpoint == "upper",
+        tumbling_idle_grace_ms=duration_ms(settings.tumbling_idle_grace),
+        hands_over_oversize_state=settings.oversize_state == "returned",
     )
+
+
+def _pace(arn: str) -> tuple[int, int]:
+    if ":kinesis:" in arn and "/consumer/" in arn:
+        return _PUSHED
+    return _PACES.get("".join(arn.split(":")[2:3]), _KINESIS_PACE)
 
 
 def start_position(mapping: EventSourceMapping) -> Position:

@@ -9,7 +9,6 @@ Nothing here looks at two properties at once; that is `esm.mapping.rules`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -17,6 +16,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from esm.core.model import INFINITE
+from esm.mapping.about import ACCOUNT, API, GUIDE, SECRET, About, Basis, Group, kafkas, nobodys
 from esm.mapping.constraints import (
     EPOCH_SECONDS,
     FROM_LIST,
@@ -24,6 +24,15 @@ from esm.mapping.constraints import (
     map_lengths,
     matches,
     one_of,
+)
+from esm.mapping.kafka import (
+    AmazonManagedKafkaConfig,
+    LoggingConfig,
+    ProvisionedPollerConfig,
+    SelfManagedEventSource,
+    SelfManagedKafkaConfig,
+    SourceAccessConfiguration,
+    Topics,
 )
 from esm.mapping.members import (
     ARN,
@@ -37,57 +46,13 @@ from esm.mapping.members import (
     StartingPosition,
     aws_name,
 )
+from esm.mapping.sources import EVERY_SOURCE, STREAMS, Source
 
-_API = "https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"
-_GUIDE = "https://docs.aws.amazon.com/lambda/latest/dg/"
-_KINESIS = _GUIDE + "services-kinesis-parameters.html"
-
-_ACCOUNT = "us-east-1:123456789012"
-
-
-class Group(StrEnum):
-    """What becomes of a property here."""
-
-    ENFORCED = "Enforced"
-    NO_EFFECT = "No effect on deliveries"
-    NOT_EMULATED = "Not emulated"
-    OTHER_SOURCE = "Of other sources"
-
-
-class Basis(StrEnum):
-    """How we know what AWS does with it."""
-
-    RECORDED = "recordings of AWS"
-    DOCUMENTED = "documentation"
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What the table says of a property beside its name, default and numeric limits.
-
-    `example` is a value that AWS takes, for error messages to paste; `values` says in words which
-    values there are; `updatable`: whether UpdateEventSourceMapping has it.
-    """
-
-    group: Group
-    basis: Basis
-    page: str
-    example: object
-    values: str = ""
-    updatable: bool = True
-
-
-def _enforced(basis: Basis, example: object, values: str = "", page: str = _KINESIS) -> About:
-    return About(Group.ENFORCED, basis, page, example, values)
-
-
-def _fixed(basis: Basis, example: object, values: str) -> About:
-    return About(Group.ENFORCED, basis, _KINESIS, example, values, updatable=False)
-
-
-_OTHER_SOURCE = About(Group.OTHER_SOURCE, Basis.RECORDED, _API, None)
-_OTHER_SOURCE_FIXED = About(Group.OTHER_SOURCE, Basis.RECORDED, _API, None, updatable=False)
-_RECORDED, _DOCUMENTED = Basis.RECORDED, Basis.DOCUMENTED
+_RECORDED = Basis.RECORDED
+_FAILURES = GUIDE + "services-kinesis-batchfailurereporting.html"
+_DESTINATIONS = GUIDE + "kinesis-on-failure-destination.html"
+_FILTERS = GUIDE + "invocation-eventfiltering.html"
+_WINDOWS = GUIDE + "services-kinesis-windows.html"
 
 
 class EventSourceMapping(AwsObject):
@@ -97,57 +62,80 @@ class EventSourceMapping(AwsObject):
         str,
         Field(max_length=10_000),
         matches(ARN),
-        _fixed(_RECORDED, f"arn:aws:kinesis:{_ACCOUNT}:stream/orders", "ARN of a stream"),
-    ]
+        About(
+            f"arn:aws:kinesis:{ACCOUNT}:stream/orders",
+            "ARN of a stream",
+            _RECORDED,
+            updatable=False,
+            sources=STREAMS | {Source.MSK},
+            is_required=True,
+        ),
+    ] = ""
     function_name: Annotated[
         str,
         Field(min_length=1, max_length=256),
         matches(FUNCTION_NAME),
         bare_name_length(64),
-        _enforced(_DOCUMENTED, "orders-handler", "name or ARN, with or without qualifier"),
+        About("orders-handler", "name or ARN, with or without qualifier", is_required=True),
     ]
-    enabled: Annotated[bool, _enforced(_DOCUMENTED, example=True)] = True
-    batch_size: Annotated[int, Field(ge=1, le=10_000), _enforced(_RECORDED, 100)] = 100
+    enabled: Annotated[bool, About(example=True)] = True
+    batch_size: Annotated[int, Field(ge=1, le=10_000), About(100, basis=_RECORDED)] = 100
     maximum_batching_window_in_seconds: Annotated[
-        int, Field(ge=0, le=300), _enforced(_RECORDED, 5)
+        int, Field(ge=0, le=300), About(5, basis=_RECORDED)
     ] = 0
     starting_position: Annotated[
         StartingPosition,
         one_of(StartingPosition),
-        _fixed(_RECORDED, "TRIM_HORIZON", ", ".join(StartingPosition)),
-    ]
+        About(
+            "TRIM_HORIZON",
+            ", ".join(StartingPosition),
+            _RECORDED,
+            updatable=False,
+            is_required=True,
+        ),
+    ] = StartingPosition.TRIM_HORIZON
     starting_position_timestamp: Annotated[
         Annotated[float, EPOCH_SECONDS] | None,
-        _fixed(_DOCUMENTED, 1767225600, "epoch seconds, not in the future; with AT_TIMESTAMP only"),
+        About(
+            1767225600,
+            "epoch seconds, not in the future; with AT_TIMESTAMP only",
+            updatable=False,
+            sources=EVERY_SOURCE - {Source.DYNAMODB},
+        ),
     ] = None
-    parallelization_factor: Annotated[int, Field(ge=1, le=10), _enforced(_DOCUMENTED, 1)] = 1
-    bisect_batch_on_function_error: Annotated[bool, _enforced(_DOCUMENTED, example=True)] = False
+    parallelization_factor: Annotated[int, Field(ge=1, le=10), About(1, sources=STREAMS)] = 1
+    bisect_batch_on_function_error: Annotated[bool, About(example=True, is_provisioned=True)] = (
+        False
+    )
     maximum_retry_attempts: Annotated[
-        int, Field(ge=INFINITE, le=10_000), _enforced(_RECORDED, 2, "-1 (infinite) to 10000")
+        int,
+        Field(ge=INFINITE, le=10_000),
+        About(2, "-1 (infinite) to 10000", _RECORDED, is_provisioned=True),
     ] = INFINITE
     maximum_record_age_in_seconds: Annotated[
         int,
         Field(ge=INFINITE, le=604_800),
-        _enforced(_RECORDED, 3600, "-1 (infinite), or 60 to 604800"),
+        About(3600, "-1 (infinite), or 60 to 604800", _RECORDED, is_provisioned=True),
     ] = INFINITE
     function_response_types: Annotated[
         tuple[Annotated[FunctionResponseType, one_of(FunctionResponseType)], ...],
         FROM_LIST,
         Field(max_length=1),
-        _enforced(
-            _RECORDED,
+        About(
             ["ReportBatchItemFailures"],
             "[] or [ReportBatchItemFailures]",
-            _GUIDE + "services-kinesis-batchfailurereporting.html",
+            _RECORDED,
+            page=_FAILURES,
+            is_provisioned=True,
         ),
     ] = ()
     destination_config: Annotated[
         DestinationConfig,
-        _enforced(
-            _RECORDED,
-            {"OnFailure": {"Destination": f"arn:aws:sqs:{_ACCOUNT}:orders-dlq"}},
+        About(
+            {"OnFailure": {"Destination": f"arn:aws:sqs:{ACCOUNT}:orders-dlq"}},
             "OnFailure: ARN of a standard queue, a standard topic or a bucket",
-            _GUIDE + "kinesis-on-failure-destination.html",
+            _RECORDED,
+            page=_DESTINATIONS,
         ),
     ] = DestinationConfig()
     kms_key_arn: Annotated[
@@ -155,60 +143,71 @@ class EventSourceMapping(AwsObject):
         Field(max_length=10_000),
         matches(KMS_KEY),
         About(
-            Group.NO_EFFECT,
-            _DOCUMENTED,
-            _API,
-            f"arn:aws:kms:{_ACCOUNT}:key/1",
+            f"arn:aws:kms:{ACCOUNT}:key/1",
             "ARN of a key, or empty",
+            group=Group.NO_EFFECT,
+            page=API,
         ),
     ] = ""
     metrics_config: Annotated[
         MetricsConfig,
-        About(Group.NO_EFFECT, _DOCUMENTED, _API, {"Metrics": ["EventCount"]}, "EventCount"),
+        About({"Metrics": ["EventCount"]}, "EventCount", group=Group.NO_EFFECT, page=API),
     ] = MetricsConfig()
     tags: Annotated[
         dict[str, str],
         map_lengths(key=(1, 128), value=256),
         About(
-            Group.NO_EFFECT,
-            _DOCUMENTED,
-            _API,
             {"team": "orders"},
             "keys of 1 to 128, values of up to 256 characters",
+            group=Group.NO_EFFECT,
+            page=API,
             updatable=False,
         ),
     ] = Field(default_factory=dict)
     filter_criteria: Annotated[
         FilterCriteria,
         About(
-            Group.NOT_EMULATED,
+            {"Filters": [{"Pattern": '{"data": {"id": [1]}}'}]},
+            "Filters: up to 5 patterns of up to 4096 characters",
             _RECORDED,
-            _GUIDE + "invocation-eventfiltering.html",
-            {"Filters": []},
-            "{} and an empty list of filters pass",
+            page=_FILTERS,
         ),
     ] = FilterCriteria()
     tumbling_window_in_seconds: Annotated[
         int,
         Field(ge=0, le=900),
-        About(
-            Group.NOT_EMULATED,
-            _DOCUMENTED,
-            _GUIDE + "services-kinesis-windows.html",
-            0,
-            "0 passes; AWS takes up to 900",
-        ),
+        About(60, page=_WINDOWS, sources=STREAMS),
     ] = 0
-    self_managed_event_source: Annotated[object, _OTHER_SOURCE_FIXED] = None
-    topics: Annotated[object, _OTHER_SOURCE_FIXED] = None
-    queues: Annotated[object, _OTHER_SOURCE_FIXED] = None
-    source_access_configurations: Annotated[object, _OTHER_SOURCE] = None
-    provisioned_poller_config: Annotated[object, _OTHER_SOURCE] = None
-    logging_config: Annotated[object, _OTHER_SOURCE] = None
-    scaling_config: Annotated[object, _OTHER_SOURCE] = None
-    amazon_managed_kafka_event_source_config: Annotated[object, _OTHER_SOURCE] = None
-    self_managed_kafka_event_source_config: Annotated[object, _OTHER_SOURCE] = None
-    document_db_event_source_config: Annotated[object, _OTHER_SOURCE] = None
+    self_managed_event_source: Annotated[
+        SelfManagedEventSource | None,
+        kafkas(
+            {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["broker:9092"]}},
+            Source.SELF_MANAGED_KAFKA,
+            updatable=False,
+        ),
+    ] = None
+    topics: Annotated[Topics, kafkas(["orders"], updatable=False)] = ()
+    source_access_configurations: Annotated[
+        tuple[SourceAccessConfiguration, ...],
+        FROM_LIST,
+        Field(max_length=23),
+        kafkas([{"Type": "SASL_SCRAM_512_AUTH", "URI": SECRET}]),
+    ] = ()
+    provisioned_poller_config: Annotated[ProvisionedPollerConfig, kafkas({"MinimumPollers": 1})] = (
+        ProvisionedPollerConfig()
+    )
+    logging_config: Annotated[
+        LoggingConfig, kafkas({"SystemLogLevel": "INFO"}, is_provisioned=True)
+    ] = LoggingConfig()
+    amazon_managed_kafka_event_source_config: Annotated[
+        AmazonManagedKafkaConfig, kafkas({"ConsumerGroupId": "orders"}, Source.MSK)
+    ] = AmazonManagedKafkaConfig()
+    self_managed_kafka_event_source_config: Annotated[
+        SelfManagedKafkaConfig, kafkas({"ConsumerGroupId": "orders"}, Source.SELF_MANAGED_KAFKA)
+    ] = SelfManagedKafkaConfig()
+    queues: Annotated[object, nobodys(updatable=False)] = None
+    scaling_config: Annotated[object, nobodys()] = None
+    document_db_event_source_config: Annotated[object, nobodys()] = None
 
     @property
     def on_failure(self) -> str | None:
@@ -228,7 +227,7 @@ class EventSourceMapping(AwsObject):
 
     def changed(self) -> dict[str, object]:
         """The optional properties that differ from AWS's defaults, by AWS's name, as JSON."""
-        required = {row.attribute for row in PROPERTIES if row.default == REQUIRED}
+        required = {row.attribute for row in PROPERTIES if row.about.is_required}
         return self.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, exclude_none=True, exclude=required
         )
@@ -251,11 +250,11 @@ class Property:
 def _row(attribute: str, field: FieldInfo) -> Property:
     about = next(item for item in field.metadata if isinstance(item, About))
     values = about.values or _values(field)
-    return Property(aws_name(attribute), attribute, _default(field), values, about)
+    return Property(aws_name(attribute), attribute, _default(field, about), values, about)
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _default(field: FieldInfo, about: About) -> str:
+    if about.is_required:
         return REQUIRED
     if isinstance(field.default, int):
         return str(field.default).lower()

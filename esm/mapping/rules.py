@@ -2,81 +2,129 @@
 
 Texts marked "recorded" are AWS's own, unchanged. Where only the rule is documented, the text is
 ours and says so. https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+What only Kafka's mappings can do wrong is in `esm.mapping.kafka_rules`.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
-import re
 import reprlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Sequence
 
 from esm.mapping import refusals
-from esm.mapping.constraints import Misfit, Violation, detected, member_name
+from esm.mapping.constraints import (
+    Misfit,
+    Path,
+    Violation,
+    detected,
+    member_name,
+    shown_path,
+)
+from esm.mapping.faults import Fault, Request
+from esm.mapping.filters import FilterFault, judge
+from esm.mapping.kafka import EXAMPLES
+from esm.mapping.kafka_rules import kafka_faults
 from esm.mapping.members import Metric, StartingPosition
-from esm.mapping.properties import PROPERTIES, EventSourceMapping, Group
+from esm.mapping.properties import PROPERTIES, EventSourceMapping
+from esm.mapping.sources import (
+    EXAMPLE_ARNS,
+    KAFKA,
+    OTHER_SERVICES,
+    STREAMS,
+    Source,
+    form_fault,
+    service_of,
+)
 
-_STREAM = re.compile(r"arn:[^:]+:kinesis:[^:]+:\d{12}:stream/[a-zA-Z0-9_.-]{1,128}(/consumer/.+)?")
-# What Lambda polls beside Kinesis; any other service is "unrecognized".
-_OTHER_SERVICES = {"dynamodb", "kafka", "sqs", "mq", "rds"}
-_SERVICES_WITH_POSITION = {"kinesis", "dynamodb", "kafka"}
 _DESTINATION_SERVICES = {"sqs", "sns", "s3"}
+_TOPIC = "kafka://"
 _FORBIDDEN_RECORD_AGES = range(60)
-_MAXIMUM_FILTERS = 5
-_BY_NAME = {row.name: row for row in PROPERTIES}
+_EXAMPLES = {row.name: row.about.example for row in PROPERTIES}
+_POSITION, _TIMESTAMP = "StartingPosition", "StartingPositionTimestamp"
+_AT_FAILURES = ("DestinationConfig", "OnFailure", "Destination")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for, by AWS's names, and how they spell names."""
-
-    given: Mapping[str, object]
-    snake_case: bool
-    now_ms: int
-
-    def paste(self, name: str, value: object = None) -> str:
-        """A property in the user's own spelling, by default with a value that AWS takes."""
-        row = _BY_NAME[name]
-        value = row.about.example if value is None else value
-        if self.snake_case:
-            return f"{row.attribute}={value!r}"
-        return f"{name}: {json.dumps(value, ensure_ascii=False)}"
-
-    def without(self, name: str) -> str:
-        """How to take a property out again."""
-        return f"remove {_BY_NAME[name].attribute if self.snake_case else name}"
-
-
-def check_types(request: Request, misfits: list[Misfit]) -> None:
+def type_faults(request: Request, misfits: Sequence[Misfit]) -> Iterator[Fault]:
     """A value of the wrong type never gets as far as AWS's rules."""
     for misfit in misfits:
+        name, path = misfit.property_name, shown_path(misfit.path)
         if misfit.expected is None:
-            message = f"{misfit.path}: no such member"
-            raise refusals.UNKNOWN_MEMBER.error(message, fix=request.paste(misfit.property_name))
-        message = f"{misfit.path} must be {misfit.expected}, not {reprlib.repr(misfit.value)}"
-        example = _BY_NAME[misfit.property_name].about.example
-        fix = request.paste(misfit.property_name, _meant(misfit.value, example))
-        raise refusals.WRONG_TYPE.error(message, fix=fix)
+            message, fix = f"{path}: no such member", _member_meant(request, misfit.path)
+            yield Fault(refusals.UNKNOWN_MEMBER.error(message, fix=fix), misfit.path)
+            continue
+        message = f"{path} must be {misfit.expected}, not {reprlib.repr(misfit.value)}"
+        meant = request.paste(name, _meant(misfit.value, _EXAMPLES[name]))
+        fix = request.paste_part(misfit.path) if len(misfit.path) > 1 else meant
+        yield Fault(refusals.WRONG_TYPE.error(message, fix=fix), misfit.path)
 
 
-def check_members(request: Request, violations: list[Violation]) -> None:
-    """Function and source first, then the starting position, then every other member."""
-    present = [v for v in violations if v.kind != "missing" or v.property_name == "FunctionName"]
-    if any(v.property_name in ("FunctionName", "EventSourceArn") for v in present):
-        _refuse_members(request, present)
-    _check_source(request)
-    if any(v.property_name == "StartingPosition" and v.kind == "missing" for v in violations):
-        _refuse_no_position(request)
-    if present:
-        _refuse_members(request, present)
+def _member_meant(request: Request, path: Path) -> str:
+    """The nearest member of Kafka's values, or else the whole property as it may be."""
+    near = difflib.get_close_matches(str(path[-1]), EXAMPLES, n=1)
+    if near:
+        return request.paste_part((path[0], near[0]))
+    is_deep = len(path) > 2 or str(path[0]).endswith("KafkaEventSourceConfig")
+    return f"remove {path[-1]}" if is_deep else request.paste(str(path[0]))
 
 
-def check_together(request: Request, mapping: EventSourceMapping) -> None:
+def member_faults(request: Request, violations: Sequence[Violation]) -> Iterator[Fault]:
+    """What the framework refuses, in one sentence."""
+    if violations:
+        first = violations[0]
+        error = refusals.CONSTRAINTS[first.kind].error(
+            detected(violations), fix=request.paste_part(first.path)
+        )
+        yield Fault(error, first.path)
+
+
+def source_faults(request: Request) -> Iterator[Fault]:
+    """A source of a kind that Lambda polls, by an ARN of that kind."""
+    arn = str(request.given.get("EventSourceArn", ""))
+    match request.source:
+        case None:
+            if service_of(arn) not in OTHER_SERVICES:
+                yield _unrecognized(request)
+        case Source.SELF_MANAGED_KAFKA:
+            if "SelfManagedEventSource" not in request.given:
+                yield _unrecognized(request)
+        case source:
+            detail = form_fault(arn, source) if arn else None
+            if detail is not None or not arn:
+                yield _unrecognized(request, detail)
+
+
+def _unrecognized(request: Request, detail: str | None = None) -> Fault:
+    if request.source is Source.SELF_MANAGED_KAFKA:
+        path: Path = ("SelfManagedEventSource", "Endpoints", "KAFKA_BOOTSTRAP_SERVERS")
+        fix = request.paste_part(path)
+    else:
+        path = ("EventSourceArn",)
+        fix = request.paste("EventSourceArn", EXAMPLE_ARNS[request.source])
+    # Recorded.
+    return Fault(
+        refusals.NO_SOURCE.error("Unrecognized event source.", detail=detail, fix=fix), path
+    )
+
+
+def position_faults(request: Request) -> Iterator[Fault]:
+    """All but self-managed Kafka must say where to start."""
+    arn = str(request.given.get("EventSourceArn", ""))
+    may_omit = request.source is Source.SELF_MANAGED_KAFKA or service_of(arn) in OTHER_SERVICES
+    if _POSITION not in request.given and not may_omit:
+        # Recorded, with the full stop that other violations lack.
+        error = refusals.NO_STARTING_POSITION.error(
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy "
+            "constraint: Member must not be null.",
+            fix=request.paste(_POSITION),
+        )
+        yield Fault(error, (_POSITION,))
+
+
+def faults_together(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     """The rules that look at several properties, or at a property and its source."""
     for rule in _RULES:
-        rule(request, mapping)
+        yield from rule(request, mapping)
 
 
 def _meant(value: object, example: object) -> object:
@@ -88,189 +136,151 @@ def _meant(value: object, example: object) -> object:
     return meant if type(meant) is type(example) else example
 
 
-def _refuse_members(request: Request, violations: list[Violation]) -> NoReturn:
-    first = violations[0]
-    raise refusals.CONSTRAINTS[first.kind].error(
-        detected(violations), fix=request.paste(first.property_name)
-    )
-
-
-def _service(arn: str) -> str:
-    return (arn.split(":") + [""] * 3)[2]
-
-
-def _check_source(request: Request) -> None:
-    arn = str(request.given.get("EventSourceArn", ""))
-    fix = request.paste("EventSourceArn")
-    if not arn and "SelfManagedEventSource" in request.given:
-        raise refusals.not_emulated("self-managed Kafka is", fix=fix)
-    if _service(arn) not in _OTHER_SERVICES and not _STREAM.fullmatch(arn):
+def _position_of_source(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
+    at_timestamp = mapping.starting_position is StartingPosition.AT_TIMESTAMP
+    if request.source is Source.DYNAMODB and at_timestamp:
         # Recorded.
-        raise refusals.NO_SOURCE.error("Unrecognized event source.", fix=fix)
-
-
-def _refuse_no_position(request: Request) -> NoReturn:
-    if _service(str(request.given["EventSourceArn"])) not in _SERVICES_WITH_POSITION:
-        _refuse_service(request)
-    # Recorded, with the full stop that other violations lack.
-    raise refusals.NO_STARTING_POSITION.error(
-        "1 validation error detected: Value null at 'startingPosition' failed to satisfy "
-        "constraint: Member must not be null.",
-        fix=request.paste("StartingPosition"),
-    )
-
-
-def _refuse_service(request: Request) -> NoReturn:
-    service = _service(str(request.given["EventSourceArn"]))
-    raise refusals.not_emulated(
-        f"{service} as an event source is", fix=request.paste("EventSourceArn")
-    )
-
-
-def _position_of_source(request: Request, mapping: EventSourceMapping) -> None:
-    arn = mapping.event_source_arn
-    if _service(arn) == "dynamodb" and mapping.starting_position is StartingPosition.AT_TIMESTAMP:
-        # Recorded.
-        raise refusals.POSITION_OF_SOURCE.error(
-            f"Unsupported starting position for arn type: {arn}",
-            fix=request.paste("StartingPosition"),
+        error = refusals.POSITION_OF_SOURCE.error(
+            f"Unsupported starting position for arn type: {mapping.event_source_arn}",
+            fix=request.paste(_POSITION),
         )
+        yield Fault(error, (_POSITION,))
 
 
-def _timestamp(request: Request, mapping: EventSourceMapping) -> None:
+def _timestamp(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     """Documented; the texts are ours."""
+    if request.source is Source.DYNAMODB:
+        return
     at_timestamp = mapping.starting_position is StartingPosition.AT_TIMESTAMP
     seconds = mapping.starting_position_timestamp
-    now = request.paste("StartingPositionTimestamp", request.now_ms // 1000)
+    now = request.paste(_TIMESTAMP, request.now_ms // 1000)
     if at_timestamp and seconds is None:
-        raise refusals.NO_TIMESTAMP.error(
+        error = refusals.NO_TIMESTAMP.error(
             "StartingPosition AT_TIMESTAMP without StartingPositionTimestamp", fix=now
         )
-    if seconds is None:
-        return
-    if not at_timestamp:
-        raise refusals.STRAY_TIMESTAMP.error(
+        yield Fault(error, (_POSITION,), (_TIMESTAMP,))
+    elif seconds is not None and not at_timestamp:
+        error = refusals.STRAY_TIMESTAMP.error(
             f"StartingPositionTimestamp with StartingPosition {mapping.starting_position}",
-            fix=request.paste("StartingPosition", str(StartingPosition.AT_TIMESTAMP)),
+            fix=request.paste(_POSITION, str(StartingPosition.AT_TIMESTAMP)),
         )
-    if seconds * 1000 > request.now_ms:
-        raise refusals.FUTURE_TIMESTAMP.error(
+        yield Fault(error, (_TIMESTAMP,), (_POSITION,))
+    elif seconds is not None and seconds * 1000 > request.now_ms:
+        error = refusals.FUTURE_TIMESTAMP.error(
             f"StartingPositionTimestamp {seconds:.15g} is in the future", fix=now
         )
+        yield Fault(error, (_TIMESTAMP,))
 
 
-def _other_sources(request: Request, mapping: EventSourceMapping) -> None:
+def _other_sources(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     """Recorded for several members."""
-    if _service(mapping.event_source_arn) != "kinesis":
+    if request.source is None:
         return
     for row in PROPERTIES:
-        if row.about.group is Group.OTHER_SOURCE and row.name in request.given:
-            raise refusals.UNSUPPORTED.error(
+        if row.name in request.given and request.source not in row.about.sources:
+            error = refusals.UNSUPPORTED.error(
                 f"Unsupported '{member_name(row.name)}' parameter for given event source "
                 "mapping type.",
                 fix=request.without(row.name),
             )
+            yield Fault(error, (row.name,))
     foreign = [m for m in mapping.metrics_config.metrics if m is not Metric.EVENT_COUNT]
-    if foreign:
+    if foreign and request.source in STREAMS:
         # Documented; the text is ours.
-        raise refusals.METRICS_OF_KAFKA.error(
+        error = refusals.METRICS_OF_KAFKA.error(
             f"MetricsConfig: {foreign[0]} is not for streams", fix=request.paste("MetricsConfig")
         )
+        yield Fault(error, ("MetricsConfig", "Metrics"))
 
 
-def _on_success(request: Request, mapping: EventSourceMapping) -> None:
+def _on_success(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     if mapping.destination_config.on_success is not None:
         # Recorded.
-        raise refusals.ON_SUCCESS.error(
+        error = refusals.ON_SUCCESS.error(
             "Unsupported DestinationConfig parameter for given event source mapping type.",
             fix=request.paste("DestinationConfig"),
         )
+        yield Fault(error, ("DestinationConfig", "OnSuccess"))
 
 
-def _record_age(request: Request, mapping: EventSourceMapping) -> None:
+def _record_age(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     if mapping.maximum_record_age_in_seconds in _FORBIDDEN_RECORD_AGES:
         # Recorded.
-        raise refusals.RECORD_AGE.error(
+        error = refusals.RECORD_AGE.error(
             "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 "
             "(inclusive)",
             fix=request.paste("MaximumRecordAgeInSeconds", 60),
         )
+        yield Fault(error, ("MaximumRecordAgeInSeconds",))
 
 
-def _filters(request: Request, mapping: EventSourceMapping) -> None:
-    filters = mapping.filter_criteria.filters
-    fix = request.paste("FilterCriteria", {"Filters": [{"Pattern": '{"data": {"id": [1]}}'}]})
-    for number, entry in enumerate(filters, 1):
-        fault = _pattern_fault(entry.pattern)
-        if fault:
-            # Recorded.
-            raise refusals.FILTER_PATTERN.error(
-                "Invalid filter pattern definition.", detail=f"filter {number}: {fault}", fix=fix
-            )
-    if len(filters) > _MAXIMUM_FILTERS:
+def _filters(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
+    filters, terms = mapping.filter_criteria.filters, request.filters
+    for index, entry in enumerate(filters):
+        judged = judge(entry.pattern, request.source, reject_plain_data=terms.reject_plain_data)
+        if isinstance(judged, FilterFault):
+            fix = request.paste("FilterCriteria", {"Filters": [{"Pattern": judged.meant}]})
+            error = judged.error(index + 1, fix)
+            yield Fault(error, ("FilterCriteria", "Filters", index, "Pattern"))
+    if len(filters) > terms.maximum:
         # Documented; the text is ours.
-        raise refusals.FILTER_COUNT.error(f"FilterCriteria has {len(filters)} filters", fix=fix)
+        kept = [{"Pattern": entry.pattern} for entry in filters[: terms.maximum]]
+        error = refusals.FILTER_COUNT.error(
+            f"FilterCriteria has {len(filters)} filters",
+            fix=request.paste("FilterCriteria", {"Filters": kept}),
+        )
+        yield Fault(error, ("FilterCriteria", "Filters"))
 
 
-def _pattern_fault(pattern: str) -> str | None:
-    """What is wrong with the outline of a pattern; operators are not looked at."""
-    try:
-        root = json.loads(pattern)
-    except (ValueError, RecursionError):
-        return "not JSON"
-    if not isinstance(root, dict):
-        return "not a JSON object"
-    objects = [root]
-    for entries in objects:
-        if not entries:
-            return "an object is empty"
-        for name, value in entries.items():
-            if isinstance(value, dict):
-                objects.append(value)
-            elif not isinstance(value, list) or not value:
-                return f'"{name}" must be a list of values'
-    return None
-
-
-def _one_lane_per_window(request: Request, mapping: EventSourceMapping) -> None:
+def _one_lane_per_window(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     """Reported by users of AWS; the text is ours."""
     if mapping.tumbling_window_in_seconds > 0 and mapping.parallelization_factor > 1:
-        raise refusals.LANES_AND_WINDOW.error(
+        error = refusals.LANES_AND_WINDOW.error(
             f"ParallelizationFactor {mapping.parallelization_factor} with "
             f"TumblingWindowInSeconds {mapping.tumbling_window_in_seconds}",
             fix=request.paste("ParallelizationFactor", 1),
         )
+        yield Fault(error, ("ParallelizationFactor",), ("TumblingWindowInSeconds",))
 
 
-def _destination(request: Request, mapping: EventSourceMapping) -> None:
+def _destination(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
     """Documented; the texts are ours."""
     arn = mapping.on_failure
-    if arn is None or _service(mapping.event_source_arn) == "kafka":
+    if arn is None or (arn.startswith(_TOPIC) and request.source in KAFKA):
         return
     fix = request.paste("DestinationConfig")
-    if _service(arn) not in _DESTINATION_SERVICES:
-        raise refusals.OTHER_DESTINATION.error(f"on-failure destination {arn}", fix=fix)
-    if arn.endswith(".fifo"):
-        raise refusals.FIFO_DESTINATION.error(f"on-failure destination {arn} is FIFO", fix=fix)
+    if service_of(arn) not in _DESTINATION_SERVICES:
+        error = refusals.OTHER_DESTINATION.error(f"on-failure destination {arn}", fix=fix)
+        yield Fault(error, _AT_FAILURES)
+    elif arn.endswith(".fifo"):
+        error = refusals.FIFO_DESTINATION.error(f"on-failure destination {arn} is FIFO", fix=fix)
+        yield Fault(error, _AT_FAILURES)
 
 
-def _not_emulated(request: Request, mapping: EventSourceMapping) -> None:
-    if _service(mapping.event_source_arn) != "kinesis":
-        _refuse_service(request)
-    if "/consumer/" in mapping.event_source_arn:
-        raise refusals.not_emulated(
-            "an enhanced fan-out consumer is", fix=request.paste("EventSourceArn")
-        )
-    if mapping.filter_criteria.filters:
-        raise refusals.not_emulated("filters are", fix=request.paste("FilterCriteria"))
-    if mapping.tumbling_window_in_seconds:
-        raise refusals.not_emulated(
-            "tumbling windows are", fix=request.paste("TumblingWindowInSeconds")
-        )
+def _key(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
+    """Documented; the text is ours."""
+    arn = mapping.kms_key_arn
+    if arn and service_of(arn) != "kms":
+        error = refusals.KEY.error(f"KMSKeyArn {arn}", fix=request.paste("KMSKeyArn"))
+        yield Fault(error, ("KMSKeyArn",))
 
+
+def _not_emulated(request: Request, mapping: EventSourceMapping) -> Iterator[Fault]:
+    """What AWS accepts: each line goes when it is emulated."""
+    arn = mapping.event_source_arn
+    if request.source in KAFKA:
+        error = refusals.not_emulated(f"{request.source} as an event source is", fix=_LEAVE_OUT)
+        yield Fault(error, ("EventSourceArn",))
+    elif request.source is None:
+        fix = request.paste("EventSourceArn")
+        error = refusals.not_emulated(f"{service_of(arn)} as an event source is", fix=fix)
+        yield Fault(error, ("EventSourceArn",))
+
+
+_LEAVE_OUT = "leave this mapping out of the run: `esm validate` checks it, and other mappings run"
 
 # In AWS's order; ours comes when AWS has nothing against the request.
-_RULES: tuple[Callable[[Request, EventSourceMapping], None], ...] = (
+_RULES: tuple[Callable[[Request, EventSourceMapping], Iterator[Fault]], ...] = (
     _position_of_source,
     _timestamp,
     _other_sources,
@@ -279,5 +289,7 @@ _RULES: tuple[Callable[[Request, EventSourceMapping], None], ...] = (
     _filters,
     _one_lane_per_window,
     _destination,
+    _key,
+    kafka_faults,
     _not_emulated,
 )

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from esm.errors import Place, TemplateError
-
-_GET_ATT = re.compile(r"!GetAtt (\w+)\.(\S+)")
-_PROPERTY = re.compile(r"(\w+): ([A-Za-z][\w./:-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +27,13 @@ class Complaint:
 
 UNREADABLE = Complaint("E101", "a template is a text file in UTF-8")
 NO_SYNTAX = Complaint("E102", "it can be read neither as YAML nor as JSON")
+NO_JSON = Complaint("E102", "a file that ends in .json is read as JSON")
 TOO_LARGE = Complaint("E103", "our limit; CloudFormation takes templates of up to 1 MB")
 DUPLICATE = Complaint("E104", "only one of the two could have an effect")
 BAD_NODE = Complaint("E105", "CloudFormation has no such value")
 UNKNOWN_TAG = Complaint("E106", "CloudFormation knows no such short form")
 WRONG_SHAPE = Complaint("E107", "CloudFormation refuses it")
+MACRO = Complaint("W101", "only a deployment runs macros", is_certain=False)
 UNKNOWN_PARAMETER = Complaint("E110", "CloudFormation refuses values for what is no parameter")
 BAD_PARAMETER = Complaint("E111", "CloudFormation refuses it")
 UNSET = Complaint("E112", "it is used, and its value comes from outside", is_certain=False)
@@ -48,13 +46,24 @@ NOT_CREATED = Complaint("E125", "its condition is false, so there is no such res
 TOO_COMPLEX = Complaint("E126", "our limit, so that no template can take all memory")
 WRONG_TYPE = Complaint("E130", "CloudFormation refuses it")
 MISSING = Complaint("E131", "CloudFormation refuses it: the property is required")
+SAME_NAME = Complaint("E132", "AWS refuses it: the name is taken when the second one is made")
+BAD_NAME = Complaint("E133", "AWS refuses it: not a name that it can have")
 UNKNOWN_PROPERTY = Complaint("E140", "CloudFormation refuses it: there is no such property")
 UNKNOWN_EVENT = Complaint("E141", "SAM has no such event")
+OTHER_EVENT = Complaint("E142", "SAM gives the function the permissions of another source")
 NO_FOLDER = Complaint("E153", "the function's code is not there")
 NO_HANDLER_FILE = Complaint("E151", "Lambda could not import the handler")
 NOT_RUNNABLE = Complaint(
     "E152", "only functions in Python, from a folder, run here", is_certain=False
 )
+
+
+def twice(key: str, first: Place, second: Place) -> TemplateError:
+    """A key that stands in one map at two places."""
+    where = f"{first.line}:{first.column}"
+    message = f"{key!r} is there already, at {where}"
+    return DUPLICATE.at(second, message, fix=f"remove one of the two, at {where} or here")
+
 
 _UNCERTAIN = {UNSET.esm_code, UNKNOWABLE.esm_code, NOT_RUNNABLE.esm_code}
 
@@ -65,12 +74,18 @@ def is_certain(error: TemplateError) -> bool:
 
 
 def _as_json(fix: str) -> str:
-    """A short form or a property with a text, as a template in JSON has it; else unchanged."""
-    if match := _GET_ATT.fullmatch(fix):
-        return f'{{"Fn::GetAtt": {json.dumps(match.groups())}}}'
-    if match := _PROPERTY.fullmatch(fix):
-        return f'"{match[1]}": {json.dumps(match[2])}'
-    return fix
+    """What can be pasted into YAML, as a template in JSON has it; else unchanged."""
+    from esm.template.nodes import Scalar, function_of, plain  # they know their complaints
+    from esm.template.reading import read_text
+
+    try:
+        node = read_text(fix, "fix.yaml")
+    except TemplateError:
+        return fix
+    if isinstance(node, Scalar) or "…" in fix:
+        return fix
+    text = json.dumps(plain(node), ensure_ascii=False)
+    return text[1:-1] if text[0] == "{" and function_of(node) is None else text
 
 
 def nearest(name: str, names: Iterable[str], *, likeness: float = 0.0) -> str | None:

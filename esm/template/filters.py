@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
+from esm.core.filtering import Path
 from esm.errors import MappingError, Place, TemplateError
-from esm.mapping.refusals import FILTER_PATTERN, WRONG_TYPE
+from esm.mapping.filters import paste_pattern
+from esm.mapping.refusals import WRONG_TYPE
 from esm.template.model import MappingResource
 from esm.template.nodes import Node, descend
-from esm.template.patterns import Fault, Path, fault_of
+from esm.template.patterns import fault_of
 from esm.template.reading import read_text
 
 
@@ -26,32 +28,17 @@ def filter_errors(mapping: MappingResource) -> Iterator[MappingError]:
         fault = fault_of(pattern, mapping.kind) if isinstance(pattern, str) else None
         if fault is not None:
             assert isinstance(pattern, str)
-            yield _error(index + 1, fault, _inside(place, pattern, fault.path))
+            error = fault.error(index + 1, paste_pattern(fault.meant))
+            error.place = _inside(place, pattern, fault.path)
+            yield error
 
 
 def _not_text(number: int, pattern: object, place: Place) -> MappingError:
     error = WRONG_TYPE.error(
-        f"filter {number}: Pattern must be text, not a map", fix=_paste(json.dumps(pattern))
+        f"filter {number}: Pattern must be text, not a map", fix=paste_pattern(json.dumps(pattern))
     )
     error.place = place
     return error
-
-
-def _error(number: int, fault: Fault, place: Place) -> MappingError:
-    what = f"filter {number}: {fault.message}"
-    is_recorded = fault.refusal is FILTER_PATTERN
-    error = fault.refusal.error(
-        "Invalid filter pattern definition." if is_recorded else what,
-        detail=what if is_recorded else None,
-        fix=_paste(fault.meant),
-    )
-    error.place = place
-    return error
-
-
-def _paste(pattern: str) -> str:
-    quoted = pattern.replace("'", "''")
-    return f"Pattern: '{quoted}'"
 
 
 def _inside(place: Place, pattern: str, path: Path) -> Place:

@@ -5,36 +5,44 @@ from __future__ import annotations
 import json
 import re
 
-from esm.errors import MappingError
+from esm.errors import MappingError, Place
 from esm.mapping import PROPERTIES, refusals
+from esm.mapping.constraints import Path
 from esm.template.complaints import nearest
 from esm.template.model import MappingResource, Resource, SourceKind, Template
 
-_NAMES = {row.attribute: row.name for row in PROPERTIES}
-_CLOUDFORMATION = {"KMSKeyArn": "KmsKeyArn"}
-_FIX = re.compile(r"(?P<remove>remove )?(?P<name>[A-Za-z]+)(?P<rest>.*)", re.DOTALL)
-_AT_KEY = {refusals.UNSUPPORTED.esm_code}
+_ATTRIBUTES = {row.name: row.attribute for row in PROPERTIES}
+_CLOUDFORMATION = {"KMSKeyArn": "KmsKeyArn", "KAFKA_BOOTSTRAP_SERVERS": "KafkaBootstrapServers"}
+_FIX = re.compile(r"(?P<remove>remove )?(?P<name>[A-Z][A-Za-z_]+)(?P<rest>(: .*)?)", re.DOTALL)
+_AT_KEY = {refusals.UNSUPPORTED.esm_code, refusals.QUEUE_MODE.esm_code}
 _SOURCE, _DESTINATION = "event_source_arn", "destination_config"
 
 
 def relocated(
-    error: MappingError, mapping: MappingResource, attribute: str | None, template: Template
+    error: MappingError, mapping: MappingResource, path: Path, template: Template
 ) -> MappingError:
-    """The same complaint, at the property in the template."""
-    place = error.place
-    if place is None and attribute is not None:
-        is_key = error.esm_code in _AT_KEY
-        path = ("OnFailure", "Destination") if attribute == _DESTINATION else ()
-        place = mapping.key_of(attribute) if is_key else mapping.place_of(attribute, *path)
+    """The same complaint, at the member in the template; `path` has AWS's names."""
     return type(error)(
         error.esm_code,
         error.message,
         code=error.code,
         detail=error.detail,
-        place=place or mapping.place,
+        place=error.place or _place(error, mapping, path),
         why=error.why,
         fix=_fix(error, mapping, template),
     )
+
+
+def _place(error: MappingError, mapping: MappingResource, path: Path) -> Place:
+    attribute = _ATTRIBUTES[str(path[0])]
+    if error.esm_code in _AT_KEY:
+        return mapping.key_of(attribute)
+    rest = tuple(_CLOUDFORMATION.get(str(step), step) for step in path[1:])
+    if mapping.is_sam_event and attribute == "self_managed_event_source":
+        rest = rest[2:]  # SAM has the list of brokers alone
+    if rest and f"{attribute}.{rest[0]}" in mapping.spots:
+        return mapping.place_of(f"{attribute}.{rest[0]}", *rest[1:])
+    return mapping.place_of(attribute, *rest)
 
 
 def _fix(error: MappingError, mapping: MappingResource, template: Template) -> str:
@@ -49,6 +57,8 @@ def _fix(error: MappingError, mapping: MappingResource, template: Template) -> s
         name = "Stream"
     if name in ("Stream", "EventSourceArn") and not remove:
         rest = _declared_source(mapping, template) or rest
+    if name == "Tags" and not remove:
+        rest = ': [{"Key": "team", "Value": "orders"}]'
     written = _written(name, mapping)
     if remove or not template.path.name.endswith(".json"):
         return f"{remove}{written}{rest}"
@@ -60,19 +70,21 @@ def _fix(error: MappingError, mapping: MappingResource, template: Template) -> s
 
 def _written(name: str, mapping: MappingResource) -> str:
     """A property as the user calls it."""
-    attribute = next((a for a, n in _NAMES.items() if n == name), "")
-    spot = mapping.spots.get(attribute)
+    spot = mapping.spots.get(_ATTRIBUTES.get(name, ""))
     return _CLOUDFORMATION.get(name, name) if spot is None else spot.written
 
 
 def _declared_source(mapping: MappingResource, template: Template) -> str | None:
     """A source of the right kind that the template has, as an expression to paste."""
-    if mapping.kind is SourceKind.DYNAMODB:
-        names, attribute = [t.logical_id for t in template.tables.values()], "StreamArn"
-    else:
-        names, attribute = list(template.streams), "Arn"
     given = str(mapping.properties.get(_SOURCE, ""))
-    near = next((n for n in names if n in given), None) or nearest(given, names)
+    if mapping.kind in (SourceKind.MSK, SourceKind.SELF_MANAGED_KAFKA):
+        return None
+    if mapping.kind is SourceKind.DYNAMODB:
+        arns, attribute = {t.logical_id: t.arn for t in template.tables.values()}, "StreamArn"
+    else:
+        arns, attribute = {s.logical_id: s.arn for s in template.streams.values()}, "Arn"
+    own = next((name for name, arn in arns.items() if arn == given), None)
+    near = own or next((name for name in arns if name in given), None) or nearest(given, arns)
     return f": {get_att(near, attribute, template)}" if near else None
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from esm.errors import Place
 from esm.template import aws, complaints
 from esm.template.aws import Deployment, Identity
 from esm.template.nodes import Node
@@ -82,6 +83,12 @@ def identity_of(
         return aws.consumer(name, text(properties["StreamARN"]))
     builder = _BUILDERS.get(kind)
     return None if builder is None else builder(deployment, name)
+
+
+def name_place(resource: Declared) -> Place:
+    """Where its name stands, or the resource where it has none of its own."""
+    node = resource.properties.get(_NAME_PROPERTIES.get(resource.type, ""))
+    return resource.place if node is None else node.place
 
 
 def is_fifo(resource: Declared, text: Callable[[Node], str]) -> bool:

@@ -14,9 +14,11 @@ from esm.template import complaints
 from esm.template.identities import SAM_FUNCTION
 from esm.template.model import Consumer, FunctionResource, MappingResource, SourceKind, Spot
 from esm.template.nodes import Entries, Node, Scalar
-from esm.template.properties import Reader, as_boolean, as_integer, as_number
+from esm.template.properties import Reader
+from esm.template.rendering import rendered
 from esm.template.resolving import Resolver
 from esm.template.sections import Declared, entries_of
+from esm.template.values import converted, value_errors
 
 _STREAM_EVENTS = {kind.value for kind in SourceKind} - {SourceKind.UNKNOWN.value}
 _OTHER_EVENTS = {
@@ -36,14 +38,11 @@ _OF_CLOUDFORMATION = {
     *("FunctionName", "Queues", "ScalingConfig", "SelfManagedEventSource"),
     *("SelfManagedKafkaEventSourceConfig", "Tags"),
 }
-_INTEGERS = {
-    *("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumRecordAgeInSeconds"),
-    *("MaximumRetryAttempts", "ParallelizationFactor", "TumblingWindowInSeconds"),
-}
+# Members of one object, which SAM has beside the other properties.
+_SIDE_BY_SIDE = {"ConsumerGroupId", "SchemaRegistryConfig"}
 # The same thing in SAM's events and in CloudFormation's mappings.
 _ALSO_CALLED = {"EventSourceArn": "Stream", "Stream": "EventSourceArn"}
 _LIKENESS = 0.6  # of a property to what was written
-_BOOLEANS = {"Enabled", "BisectBatchOnFunctionError"}
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _FUNCTION = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:]+)(?::.*)?")
 _KINDS = {
@@ -51,6 +50,8 @@ _KINDS = {
     "dynamodb": SourceKind.DYNAMODB,
     "kafka": SourceKind.MSK,
 }
+_TYPES = _KINDS | {"sqs": "SQS", "mq": "MQ", "rds": "DocumentDB"}
+_CONSUMER = re.compile(r"arn:[^:]+:kinesis:[^:]+:\d{12}:stream/[^/]+/consumer/[^/:]+:\d+")
 # What Lambda polls and this package does not: queues and document databases are left alone.
 _OTHER_SERVICES = {"sqs", "mq", "rds"}
 
@@ -92,7 +93,9 @@ def _draft_of_event(event: str, node: Node, resolver: Resolver) -> _Draft | None
         return None
     properties = entries.get("Properties")
     reader = Reader(resolver, {} if properties is None else entries_of(properties, event))
-    return _Draft(reader, properties, kind, is_sam_event=True)
+    draft = _Draft(reader, properties, kind, is_sam_event=True)
+    draft.compare_type(entries["Type"])
+    return draft
 
 
 def raw_mapping(
@@ -109,7 +112,7 @@ def raw_mapping(
     if service in _OTHER_SERVICES:
         return None
     draft.kind = _KINDS.get(service, SourceKind.UNKNOWN)
-    if not arn and "self_managed_event_source" in draft.properties:
+    if draft.has("self_managed_event_source") and not draft.has("event_source_arn"):
         draft.kind = SourceKind.SELF_MANAGED_KAFKA
     return draft.mapping(declared.logical_id, declared.place, list(functions.values()), consumers)
 
@@ -143,6 +146,21 @@ class _Draft:
             for name, value in node.entries.items():
                 self._take(name, Spot(name, node.keys[name], value))
 
+    def has(self, attribute: str) -> bool:
+        """Whether the property is there, with a value that is known or not."""
+        return attribute in self._spots
+
+    def compare_type(self, node: Node) -> None:
+        """An event's type, against what its ARN says; the ARN is what is read."""
+        arn = str(self.properties.get("event_source_arn", ""))
+        service = (arn.split(":") + [""] * 3)[2]
+        meant = _TYPES.get(service)
+        if meant is None or meant == self.kind or self.kind is SourceKind.SELF_MANAGED_KAFKA:
+            return
+        message = f"an event of type {self.kind} reads {arn}"
+        self._reader.note(complaints.OTHER_EVENT.at(node.place, message, fix=f"Type: {meant}"))
+        self.kind = _KINDS.get(service, SourceKind.UNKNOWN)
+
     def mapping(
         self,
         name: str,
@@ -175,12 +193,15 @@ class _Draft:
             return
         attribute = _target(name, self.kind)
         self._spots.setdefault(attribute, spot)
-        value = self._reader.value_of(spot.node)
+        if name in _SIDE_BY_SIDE:
+            self._spots[f"{attribute}.{name}"] = spot
+        mistakes = list(value_errors(name, spot, is_sam_event=self._is_sam_event))
+        for mistake in mistakes:
+            self._reader.note(mistake)
+        value = None if mistakes else self._reader.value_of(spot.node)
         if value is None:
             return
-        value = _converted(name, value)
-        if self._is_sam_event and name == "DestinationConfig":
-            value = _without_type(value)
+        value = converted(name, value, is_sam_event=self._is_sam_event)
         present = self.properties.get(attribute)
         if isinstance(present, dict) and isinstance(value, dict):
             value = {**present, **value}  # SAM has the members of one object side by side
@@ -188,12 +209,13 @@ class _Draft:
 
     def _follow_consumer(self, consumers: Mapping[str, Consumer]) -> str | None:
         """Read the consumer's stream: fan-out changes how fast records come, not which."""
-        source = self.properties.get("event_source_arn")
+        source = str(self.properties.get("event_source_arn", ""))
         consumer = next((c for c in consumers.values() if c.arn == source), None)
-        if consumer is None:
+        stream = consumer.stream_arn if consumer else source.partition("/consumer/")[0]
+        if consumer is None and _CONSUMER.fullmatch(source) is None:
             return None
-        self.properties["event_source_arn"] = consumer.stream_arn
-        return consumer.arn
+        self.properties["event_source_arn"] = stream
+        return source
 
 
 def _unknown(name: str, spot: Spot, names: set[str]) -> TemplateError:
@@ -203,10 +225,8 @@ def _unknown(name: str, spot: Spot, names: set[str]) -> TemplateError:
     if near is None:
         message = f"a mapping has no property {name!r}"
         return complaints.UNKNOWN_PROPERTY.at(spot.key, message, fix=f"remove {name}")
-    node = spot.node
-    value = f" {node.raw}" if isinstance(node, Scalar) and node.place.line == spot.key.line else ""
     return complaints.UNKNOWN_PROPERTY.at(
-        spot.key, f"a mapping has no property {name!r}", fix=f"{near}:{value}"
+        spot.key, f"a mapping has no property {name!r}", fix=f"{near}: {rendered(spot.node)}"
     )
 
 
@@ -221,35 +241,6 @@ def _target(name: str, kind: SourceKind) -> str:
             owner = "self_managed" if is_own else "amazon_managed"
             return f"{owner}_kafka_event_source_config"
     return attribute_of(name)
-
-
-def _converted(name: str, value: object) -> object:
-    """The API's form of a value; what has a form of its own is left for the API to refuse."""
-    match name, value:
-        case (("ConsumerGroupId" | "SchemaRegistryConfig"), _):
-            return {name: value}
-        case "KafkaBootstrapServers", _:
-            return {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": value}}
-        case "SelfManagedEventSource", {"Endpoints": {"KafkaBootstrapServers": servers}}:
-            return {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": servers}}
-        case "Tags", list():
-            pairs = [pair for pair in value if isinstance(pair, dict)]
-            return {str(pair.get("Key", "")): pair.get("Value") for pair in pairs}
-        case "StartingPositionTimestamp", _:
-            return as_number(value)
-        case _ if name in _INTEGERS:
-            return as_integer(value)
-        case _ if name in _BOOLEANS:
-            return as_boolean(value)
-    return value
-
-
-def _without_type(value: object) -> object:
-    """SAM's `Type` beside a destination only says which permission the function needs."""
-    if isinstance(value, dict) and isinstance(value.get("OnFailure"), dict):
-        target = {name: member for name, member in value["OnFailure"].items() if name != "Type"}
-        return {**value, "OnFailure": target}
-    return value
 
 
 def _qualified(function: FunctionResource, reader: Reader) -> str:
