@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -19,161 +19,80 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 
-class _Shelf:
-    """The deliveries of one destination, in order, and the failures it was told to have."""
+class _Kept:
+    """What the three have in common: deliveries in order, and failures that were asked for."""
 
-    __slots__ = ("_bodies", "_failures_left", "looked")
+    wants_payload: ClassVar[bool] = False
+    _arn_before_name: ClassVar[str]
+    _noun: ClassVar[str] = "messages"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, arn: str | None = None) -> None:
+        self.name = name
+        self.arn = arn or f"{self._arn_before_name}{name}"
+        self.looked = False
+        """Whether anybody has read what was delivered."""
         self._bodies: list[tuple[str, bytes]] = []
         self._failures_left = 0
-        self.looked = False
 
-    def __len__(self) -> int:
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self._noun}={len(self._bodies)})"
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The invocation records that were delivered, oldest first, as fresh copies."""
+        return [body for _, body in self._read()]
+
+    @property
+    def delivered(self) -> int:
+        """How many deliveries were taken; asking is not looking at them."""
         return len(self._bodies)
 
-    def fail(self, times: int) -> None:
+    def look(self) -> None:
+        """Count as looked at: somebody reads it in another way."""
+        self.looked = True
+
+    def since(self, number: int) -> list[tuple[str, bytes]]:
+        """Key and JSON of the deliveries behind the first so many; asking is not looking."""
+        return self._bodies[number:]
+
+    def fail(self, times: int = 1) -> None:
+        """Refuse the next `times` deliveries."""
         if times < 0:
             raise InvalidValue("E447", f"times cannot be negative: {times}", fix="fail(times=1)")
         self._failures_left = times
 
-    def put(self, arn: str, key: str, body: Mapping[str, Any]) -> None:
+    def deliver(self, key: str, invocation_record: Mapping[str, Any], now_ms: int) -> None:
+        """Take one invocation record."""
         if self._failures_left:
             self._failures_left -= 1
-            raise DeliveryFailed(f"{arn} was told to fail")
-        self._bodies.append((key, msgspec.json.encode(body)))
+            raise DeliveryFailed(f"{self.arn} was told to fail")
+        self._bodies.append((key, msgspec.json.encode(invocation_record)))
 
-    def read(self) -> list[tuple[str, dict[str, Any]]]:
+    def _read(self) -> list[tuple[str, dict[str, Any]]]:
         self.looked = True
         return [(key, msgspec.json.decode(body)) for key, body in self._bodies]
 
 
-class Queue:
+class Queue(_Kept):
     """An SQS queue; a message is the invocation record itself."""
 
-    wants_payload = False
-
-    def __init__(self, name: str, arn: str | None = None) -> None:
-        self.name = name
-        self._arn = arn
-        self._shelf = _Shelf()
-
-    def __repr__(self) -> str:
-        return f"Queue({self.name!r}, messages={len(self._shelf)})"
-
-    @property
-    def arn(self) -> str:
-        """The queue's ARN."""
-        return self._arn or f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.name}"
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """The invocation records that were delivered, oldest first, as fresh copies."""
-        return [body for _, body in self._shelf.read()]
-
-    @property
-    def looked(self) -> bool:
-        """Whether anybody has read `messages`."""
-        return self._shelf.looked
-
-    @property
-    def delivered(self) -> int:
-        """How many deliveries were taken; asking is not looking at them."""
-        return len(self._shelf)
-
-    def fail(self, times: int = 1) -> None:
-        """Refuse the next `times` deliveries."""
-        self._shelf.fail(times)
-
-    def deliver(self, key: str, invocation_record: Mapping[str, Any], now_ms: int) -> None:
-        """Take one invocation record."""
-        self._shelf.put(self.arn, key, invocation_record)
+    _arn_before_name = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
 
 
-class Topic:
+class Topic(_Kept):
     """An SNS topic; a message is the invocation record itself."""
 
-    wants_payload = False
-
-    def __init__(self, name: str, arn: str | None = None) -> None:
-        self.name = name
-        self._arn = arn
-        self._shelf = _Shelf()
-
-    def __repr__(self) -> str:
-        return f"Topic({self.name!r}, messages={len(self._shelf)})"
-
-    @property
-    def arn(self) -> str:
-        """The topic's ARN."""
-        return self._arn or f"arn:aws:sns:{REGION}:{ACCOUNT}:{self.name}"
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """The invocation records that were delivered, oldest first, as fresh copies."""
-        return [body for _, body in self._shelf.read()]
-
-    @property
-    def looked(self) -> bool:
-        """Whether anybody has read `messages`."""
-        return self._shelf.looked
-
-    @property
-    def delivered(self) -> int:
-        """How many deliveries were taken; asking is not looking at them."""
-        return len(self._shelf)
-
-    def fail(self, times: int = 1) -> None:
-        """Refuse the next `times` deliveries."""
-        self._shelf.fail(times)
-
-    def deliver(self, key: str, invocation_record: Mapping[str, Any], now_ms: int) -> None:
-        """Take one invocation record."""
-        self._shelf.put(self.arn, key, invocation_record)
+    _arn_before_name = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
 
 
-class Bucket:
+class Bucket(_Kept):
     """An S3 bucket; an object's body is the invocation record with the event in its payload."""
 
     wants_payload = True
-
-    def __init__(self, name: str, arn: str | None = None) -> None:
-        self.name = name
-        self._arn = arn
-        self._shelf = _Shelf()
-
-    def __repr__(self) -> str:
-        return f"Bucket({self.name!r}, objects={len(self._shelf)})"
-
-    @property
-    def arn(self) -> str:
-        """The bucket's ARN."""
-        return self._arn or f"arn:aws:s3:::{self.name}"
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """The bodies of `objects`, oldest first."""
-        return [body for _, body in self._shelf.read()]
+    _arn_before_name = "arn:aws:s3:::"
+    _noun = "objects"
 
     @property
     def objects(self) -> dict[str, dict[str, Any]]:
         """The objects by key, parsed, as fresh copies; `payload` stays the text that it is."""
-        return dict(self._shelf.read())
-
-    @property
-    def looked(self) -> bool:
-        """Whether anybody has read `objects` or `messages`."""
-        return self._shelf.looked
-
-    @property
-    def delivered(self) -> int:
-        """How many deliveries were taken; asking is not looking at them."""
-        return len(self._shelf)
-
-    def fail(self, times: int = 1) -> None:
-        """Refuse the next `times` deliveries."""
-        self._shelf.fail(times)
-
-    def deliver(self, key: str, invocation_record: Mapping[str, Any], now_ms: int) -> None:
-        """Take one invocation record under `key`."""
-        self._shelf.put(self.arn, key, invocation_record)
+        return dict(self._read())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from esm.errors import TemplateError
+from esm.errors import EsmError, TemplateError
 from esm.template import complaints
 from esm.template.identities import SAM_FUNCTION
 from esm.template.model import FunctionResource
@@ -32,8 +32,8 @@ def function_resource(
     properties = merged(sam_globals, declared.properties) if is_sam else declared.properties
     reader = Reader(resolver, properties)
     name, arn = _identity(declared, resolver, reader)
-    environment = _environment(reader)
-    code_uri = _code_folder(declared, reader, folder)
+    environment, unset = _environment(reader)
+    code_uri = None if _is_image(reader) else _code_folder(declared, reader, folder)
     return FunctionResource(
         logical_id=declared.logical_id,
         function_name=name,
@@ -50,6 +50,7 @@ def function_resource(
         missing=tuple(reader.missing),
         has_layers="Layers" in properties or "BuildMethod" in declared.metadata,
         nodes=properties,
+        unset=unset,
     )
 
 
@@ -73,7 +74,26 @@ def _role(declared: Declared, reader: Reader, resolver: Resolver) -> str | None:
     return deployment.global_arn("iam", f"role/{name}", deployment.account)
 
 
-def _environment(reader: Reader) -> dict[str, str]:
+def _environment(reader: Reader) -> tuple[dict[str, str], dict[str, EsmError]]:
+    """The variables, and why some of them have no value."""
+    variables = _variables(reader)
+    values: dict[str, str] = {}
+    unset: dict[str, EsmError] = {}
+    for name, node in variables.items():
+        before = [*reader.problems, *reader.missing]
+        value = reader.text_of(node)
+        if value is not None and "\0" in value:
+            message = f"{name} has a NUL character, which no variable can have"
+            reader.note(complaints.WRONG_TYPE.at(node.place, message, fix=f'{name}: "…"'))
+        elif value is not None:
+            values[name] = value
+        for error in (*reader.problems, *reader.missing):
+            if error not in before:
+                unset[name] = error
+    return values, unset
+
+
+def _variables(reader: Reader) -> Mapping[str, Node]:
     node = reader.properties.get("Environment")
     node = None if node is None else reader.chosen(node)
     variables = node.entries.get("Variables") if isinstance(node, Entries) else None
@@ -89,8 +109,7 @@ def _environment(reader: Reader) -> dict[str, str]:
             )
         )
         return {}
-    values = {name: reader.text_of(value) for name, value in variables.entries.items()}
-    return {name: value for name, value in values.items() if value is not None}
+    return variables.entries
 
 
 def _handler(declared: Declared, reader: Reader, code_uri: Path | None) -> str | None:
@@ -110,6 +129,20 @@ def _runtime(reader: Reader) -> str | None:
         place = reader.properties["Runtime"].place
         reader.note(complaints.NOT_RUNNABLE.at(place, message, fix="Runtime: python3.13"))
     return runtime
+
+
+def _is_image(reader: Reader) -> bool:
+    """Whether the function is a container image, whatever else is said of its code."""
+    if reader.text("PackageType") != "Image":
+        return False
+    reader.note(
+        complaints.NOT_RUNNABLE.at(
+            reader.properties["PackageType"].place,
+            "a function in a container image is not emulated",
+            fix="PackageType: Zip",
+        )
+    )
+    return True
 
 
 def _code_folder(declared: Declared, reader: Reader, folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The intrinsic functions that make texts of texts.
+"""The intrinsic functions that need nothing but the values of their arguments.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 """
@@ -6,17 +6,23 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-functio
 from __future__ import annotations
 
 import base64
+import ipaddress
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Protocol
 
 from esm.errors import Place, TemplateError
 from esm.template import complaints
 from esm.template.nodes import Entries, Items, Node, Scalar, function_of
+from esm.template.rendering import rendered
 from esm.template.sections import kind_of
 
 _MAXIMUM_CHARACTERS = 1_000_000
 _MAXIMUM_DIGITS = 9
+_CIDR = '!Cidr ["10.0.0.0/16", 4, 8]'
+_CIDR_COUNTS = range(1, 257)
 _VARIABLE = re.compile(r"\$\{(!?)([^{}$]*)\}")
 
 
@@ -37,6 +43,9 @@ class Values(Protocol):
 
     def attribute(self, name: str, attribute: str, place: Place) -> str:
         """What `Fn::GetAtt` gives."""
+
+    def require_extensions(self, function: str, place: Place) -> None:
+        """Raise TemplateError where the template does not ask for AWS::LanguageExtensions."""
 
 
 def _sub(values: Values, argument: Node) -> str:
@@ -69,7 +78,8 @@ def _part(values: Values, name: str, template: Scalar, local: Mapping[str, Node]
         return values.attribute(logical_id, attribute, template.place)
     value = values.named(name, template.place)
     if not isinstance(value, str):
-        raise complaints.BAD_FUNCTION.at(template.place, f"${{{name}}} is not text")
+        fix = f'!Join [",", !Ref {name}]'
+        raise complaints.BAD_FUNCTION.at(template.place, f"${{{name}}} is not text", fix=fix)
     return value
 
 
@@ -96,7 +106,8 @@ def _select(values: Values, argument: Node) -> object:
         raise malformed("Fn::Select", argument, "!Select [0, [a, b]]")
     if int(index) >= len(texts):
         message = f"there is no number {index}: the list has {len(texts)}, from 0"
-        raise complaints.BAD_FUNCTION.at(argument.place, message)
+        fix = f"!Select [{max(0, len(texts) - 1)}, {rendered(items)}]"
+        raise complaints.BAD_FUNCTION.at(argument.place, message, fix=fix)
     return texts[int(index)]
 
 
@@ -108,6 +119,47 @@ def _split(values: Values, argument: Node) -> list[str]:
             raise malformed("Fn::Split", argument, '!Split [",", "a,b"]')
 
 
+def _cidr(values: Values, argument: Node) -> list[str]:
+    match argument:
+        case Items(items=(block, count, bits)):
+            given = [values.text(block), values.text(count), values.text(bits)]
+        case Items(items=(block, count)):
+            given = [values.text(block), values.text(count), ""]
+        case _:
+            raise malformed("Fn::Cidr", argument, _CIDR)
+    try:
+        return _subnets(given[0], int(given[1]), given[2])
+    except ValueError as error:
+        raise complaints.BAD_FUNCTION.at(argument.place, str(error), fix=_CIDR) from error
+
+
+def _subnets(block: str, count: int, bits: str) -> list[str]:
+    """So many blocks of an address range; `bits` are those of the addresses within one of them."""
+    network = ipaddress.ip_network(block)
+    default = 64 if network.version == 6 else 8  # the least blocks that AWS makes: /64, and /24
+    length = network.max_prefixlen - (int(bits) if bits else default)
+    if count not in _CIDR_COUNTS or count > 2 ** max(0, length - network.prefixlen):
+        raise ValueError(f"{block} cannot be split into {count} blocks of this size")
+    return [str(block) for block in islice(network.subnets(new_prefix=length), count)]
+
+
+def _length(values: Values, argument: Node) -> int:
+    values.require_extensions("Fn::Length", argument.place)
+    value = values.value(argument)
+    if not isinstance(value, list):
+        message = f"Fn::Length needs a list, not {kind_of(argument)}"
+        raise complaints.BAD_FUNCTION.at(argument.place, message, fix="!Length [a, b]")
+    return len(value)
+
+
+def _to_json_string(values: Values, argument: Node) -> str:
+    values.require_extensions("Fn::ToJsonString", argument.place)
+    value = values.value(argument)
+    if not isinstance(value, list | dict):
+        raise malformed("Fn::ToJsonString", argument, "!ToJsonString {a: 1}")
+    return _limited([json.dumps(value, ensure_ascii=False, separators=(",", ":"))], argument)
+
+
 def _base64(values: Values, argument: Node) -> str:
     return base64.b64encode(values.text(argument).encode("utf-8", "surrogatepass")).decode()
 
@@ -117,7 +169,9 @@ def _texts(values: Values, node: Node) -> list[str]:
         return [values.text(item) for item in node.items if not _is_no_value(values, item)]
     value = values.value(node)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise complaints.BAD_FUNCTION.at(node.place, f"a list is needed, not {kind_of(node)}")
+        message = f"a list is needed, not {kind_of(node)}"
+        fix = f'!Split [",", {rendered(node)}]'
+        raise complaints.BAD_FUNCTION.at(node.place, message, fix=fix)
     return value
 
 
@@ -155,9 +209,12 @@ def _limited(parts: list[str], node: Node) -> str:
 
 TEXT_FUNCTIONS: Mapping[str, Callable[[Values, Node], object]] = {
     "Fn::Base64": _base64,
+    "Fn::Cidr": _cidr,
     "Fn::Join": _join,
+    "Fn::Length": _length,
     "Fn::Select": _select,
     "Fn::Split": _split,
     "Fn::Sub": _sub,
+    "Fn::ToJsonString": _to_json_string,
 }
 """By their long names."""

@@ -7,7 +7,7 @@ resource is kept beside it, so that the others can be used and `checking` can li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from esm.template import complaints
 from esm.template import identities as types
 from esm.template.aws import Deployment, Identity
 from esm.template.functions import function_resource
+from esm.template.loops import without_loops
 from esm.template.model import (
     Consumer,
     FunctionResource,
@@ -24,7 +25,7 @@ from esm.template.model import (
     StreamResource,
     Template,
 )
-from esm.template.nodes import Node
+from esm.template.nodes import Node, Scalar
 from esm.template.parameters import read_parameters
 from esm.template.properties import Reader
 from esm.template.reading import read_file
@@ -34,6 +35,7 @@ from esm.template.sources import raw_mapping, sam_mappings
 
 Made = TypeVar("Made")
 
+_SUBSCRIPTION = "AWS::SNS::Subscription"
 _ON_DEMAND_SHARDS = 4  # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 _RETENTION_HOURS = 24
 _SHARDS = range(1, 10_001)
@@ -59,13 +61,10 @@ def template_of(
     root: Node, path: Path, overrides: Mapping[str, str], deployment: Deployment
 ) -> Template:
     """What concerns us in a template that has been read; code lies in folders beside `path`."""
-    sections = sections_of(root)
-    known, mistakes = read_parameters(sections.parameters, overrides, sections.place)
-    inventory = _Inventory(sections, Resolver(sections, known, deployment), path.parent)
-    inventory.problems += mistakes
+    inventory = _inventory(root, path.parent, overrides, deployment)
     consumers = inventory.of(types.CONSUMER, make=inventory.consumer)
     functions = inventory.of(types.SAM_FUNCTION, types.FUNCTION, make=inventory.function)
-    secrets = [p.value for p in known.values() if p.is_secret and p.value]
+    subscriptions = tuple(inventory.of(_SUBSCRIPTION, make=lambda made: made.properties).values())
     return Template(
         path=path,
         functions=functions,
@@ -78,13 +77,44 @@ def template_of(
         topics=inventory.of(types.TOPIC, make=inventory.resource),
         queues=inventory.of(types.QUEUE, make=inventory.resource),
         buckets=inventory.of(types.BUCKET, make=inventory.resource),
-        secrets=frozenset(s for value in secrets for s in _texts(value)),
+        secrets=inventory.secrets,
         problems=tuple(inventory.problems),
+        resolver=inventory.resolver,
+        subscriptions=subscriptions,
     )
 
 
-def _texts(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
+def _inventory(
+    root: Node, folder: Path, overrides: Mapping[str, str], deployment: Deployment
+) -> _Inventory:
+    """Parameters first, for loops go through them; then the sections with the loops written out."""
+    sections = sections_of(root)
+    known, mistakes = read_parameters(sections.parameters, overrides, sections.place)
+    resolver = Resolver(sections, known, deployment)
+    expanded, more = without_loops(root, resolver.loop_values)
+    if expanded is not root:
+        sections = sections_of(expanded)
+        resolver = Resolver(sections, known, deployment)
+    problems = [*mistakes, *more, *map(_not_run, sections.macros), *_emptiness(sections)]
+    values = [p.value for p in known.values() if p.is_secret and p.value]
+    secrets = frozenset(text for v in values for text in ([v] if isinstance(v, str) else v))
+    return _Inventory(sections, resolver, folder, secrets, problems)
+
+
+def _not_run(macro: Scalar) -> TemplateError:
+    return complaints.MACRO.at(
+        macro.place,
+        f"the macro {macro.raw} is not run: the template is read as it is written",
+        fix="aws cloudformation get-template --template-stage Processed --stack-name …",
+    )
+
+
+def _emptiness(sections: Sections) -> list[TemplateError]:
+    """A template without a resource can be read, but not deployed."""
+    if sections.resources:
+        return []
+    message = "there is nothing in Resources"
+    return [complaints.WRONG_SHAPE.at(sections.place, message, fix="Resources: {…}")]
 
 
 @dataclass(slots=True)
@@ -94,7 +124,8 @@ class _Inventory:
     sections: Sections
     resolver: Resolver
     folder: Path
-    problems: list[TemplateError] = field(default_factory=list)
+    secrets: frozenset[str]
+    problems: list[TemplateError]
 
     def of(self, *kinds: str, make: Callable[[Declared], Made]) -> dict[str, Made]:
         """Everything of these types, by logical id."""
@@ -103,6 +134,8 @@ class _Inventory:
             if declared.type in kinds:
                 try:
                     if self.resolver.is_created(declared):
+                        if declared.macro is not None:
+                            self.problems.append(_not_run(declared.macro))
                         made[declared.logical_id] = make(declared)
                 except TemplateError as error:
                     self.problems.append(error)
@@ -157,6 +190,7 @@ class _Inventory:
             identity.name,
             identity.arn,
             declared.place,
+            types.name_place(declared),
             _ON_DEMAND_SHARDS if is_on_demand else shards,
             retention,
         )
@@ -180,8 +214,11 @@ class _Inventory:
             identity.name,
             identity.arn,
             declared.place,
+            types.name_place(declared),
             types.is_fifo(declared, self.resolver.text),
             identity.attributes.get("StreamArn"),
+            declared.type,
+            declared.properties,
         )
 
     def _identity(self, declared: Declared) -> Identity:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from esm.errors import EsmError, Place
 from esm.template.nodes import Node, descend
+from esm.template.resolving import Resolver
 
 
 class SourceKind(StrEnum):
@@ -29,8 +30,11 @@ class Resource:
     name: str
     arn: str
     place: Place
+    name_place: Place
     is_fifo: bool = False
     stream_arn: str | None = None
+    type: str = ""
+    nodes: Mapping[str, Node] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class StreamResource:
     name: str
     arn: str
     place: Place
+    name_place: Place
     shards: int
     retention_hours: int
 
@@ -61,7 +66,8 @@ class FunctionResource:
     """A function; `code_uri` is the folder of its code, absolute or from the current folder.
 
     `problems` are mistakes; `missing` is what only a deployment could tell, or what cannot run
-    here: it matters when the function is invoked.
+    here: it matters when the function is invoked. `unset` has those of the two that keep a
+    variable from having a value, by its name.
     """
 
     logical_id: str
@@ -79,6 +85,17 @@ class FunctionResource:
     missing: tuple[EsmError, ...]
     has_layers: bool = False
     nodes: Mapping[str, Node] = field(default_factory=dict, repr=False, compare=False)
+    unset: Mapping[str, EsmError] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_variables(self, variables: Mapping[str, str]) -> FunctionResource:
+        """The function with variables from outside, for which the template needs no value."""
+        excused = [self.unset[name] for name in variables if name in self.unset]
+        return replace(
+            self,
+            environment={**self.environment, **variables},
+            problems=tuple(e for e in self.problems if e not in excused),
+            missing=tuple(e for e in self.missing if e not in excused),
+        )
 
     def place_of(self, name: str, *path: str | int) -> Place:
         """Where a property's value stands, or the function."""
@@ -137,8 +154,9 @@ class MappingResource:
 class Template:
     """What concerns us in a template, by logical id; mappings by the name that SAM gives them.
 
-    `secrets` are values of parameters with NoEcho: they must not be shown. `problems` belong to
-    no function and no mapping.
+    `subscriptions` are the properties of SNS's, and `resolver` gives values to nodes. `secrets` are
+    values of parameters with NoEcho: they must not be shown. `problems` belong to no function and
+    no mapping.
     """
 
     path: Path
@@ -152,3 +170,5 @@ class Template:
     buckets: Mapping[str, Resource]
     secrets: frozenset[str]
     problems: tuple[EsmError, ...]
+    resolver: Resolver = field(repr=False, compare=False)
+    subscriptions: tuple[Mapping[str, Node], ...] = field(default=(), repr=False, compare=False)

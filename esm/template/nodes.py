@@ -47,6 +47,19 @@ def function_of(node: Node) -> tuple[str, Node] | None:
     return (name, argument) if name == "Ref" or name.startswith("Fn::") else None
 
 
+def plain(node: Node) -> object:
+    """A node as a template in JSON has it, with its intrinsic functions."""
+    match node:
+        case Entries(entries={"Fn::GetAtt": Scalar() as name}):
+            return {"Fn::GetAtt": name.raw.split(".", 1)}
+        case Scalar():
+            return node.value
+        case Items():
+            return [plain(item) for item in node.items]
+        case Entries():
+            return {name: plain(entry) for name, entry in node.entries.items()}
+
+
 def is_null(node: Node) -> bool:
     """Whether nothing is written there."""
     return isinstance(node, Scalar) and node.value is None

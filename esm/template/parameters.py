@@ -6,15 +6,23 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-sectio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esm.errors import Place, TemplateError
 from esm.template import complaints
-from esm.template.nodes import Entries, Items, Node, Scalar, function_of
+from esm.template.nodes import Entries, Node, Scalar, function_of
+from esm.template.parameter_rules import (
+    PROPERTIES,
+    Broken,
+    Kind,
+    broken_rule,
+    check_rules,
+    kind_named,
+)
 from esm.template.sections import entries_of, kind_of
 
-_SSM = "AWS::SSM::Parameter::Value<"
-_MAXIMUM_SHOWN = 10
+_HIDDEN = "****"
+_MAXIMUM_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +33,16 @@ class Parameter:
     value: str | list[str] | None
     is_secret: bool
     place: Place
+    is_stored: bool = False
+    """Whether its value lies in SSM's parameter store, under the name that the template gives."""
 
     def required(self, place: Place) -> str | list[str]:
         """The value, where it is used."""
         if self.value is None:
+            stored = "lies in SSM's parameter store, and its value is not known here"
             raise complaints.UNSET.at(
                 place,
-                f"the parameter {self.name} has no value",
+                f"the parameter {self.name} {stored if self.is_stored else 'has no value'}",
                 fix=f"--parameter-overrides {self.name}=…",
             )
         return self.value
@@ -63,16 +74,56 @@ def _unknown(name: str, section: Mapping[str, Node], place: Place) -> TemplateEr
 
 def _parameter(name: str, node: Node, override: str | None) -> Parameter:
     entries = entries_of(node, f"the parameter {name}")
-    kind = _text(entries, "Type")
-    if kind is None:
+    for written in entries.keys() - PROPERTIES:
+        assert isinstance(node, Entries)
+        near = complaints.nearest(written, PROPERTIES)
+        message = f"a parameter has no property {written!r}"
+        raise complaints.BAD_PARAMETER.at(node.keys[written], message, fix=near)
+    kind = _kind(name, node, _text(entries, "Type"), entries)
+    check_rules(entries)
+    default = None if kind.is_stored else _text(entries, "Default")
+    given = default if override is None else override
+    if given is None:
+        return Parameter(name, None, _is_secret(node), node.place, kind.is_stored)
+    broken = broken_rule(kind, given, entries)
+    if broken is not None:
+        raise _refused(name, kind, given, broken, node, is_default=override is None)
+    return Parameter(name, kind.value(given), _is_secret(node), node.place, kind.is_stored)
+
+
+def _kind(name: str, node: Node, written: str | None, entries: Mapping[str, Node]) -> Kind:
+    if written is None:
         raise complaints.BAD_PARAMETER.at(
             node.place, f"the parameter {name} needs a Type", fix="Type: String"
         )
-    default = None if kind.startswith(_SSM) else _text(entries, "Default")
-    given = default if override is None else override
-    place = entries["Default"].place if override is None and "Default" in entries else node.place
-    value = None if given is None else _value(name, kind, given, entries, place)
-    return Parameter(name, value, _is_secret(node), node.place)
+    kind = kind_named(written)
+    if kind.nearest is not None:
+        message = f"a parameter cannot be of the type {written}"
+        place = entries["Type"].place
+        raise complaints.BAD_PARAMETER.at(place, message, fix=f"Type: {kind.nearest}")
+    return kind
+
+
+def _refused(
+    name: str, kind: Kind, given: str, broken: Broken, node: Node, *, is_default: bool
+) -> TemplateError:
+    """A value that breaks a rule; what the template says of the rule comes behind it."""
+    entries = entries_of(node, name)
+    place, shown, better = node.place, broken.value, broken.better
+    if is_default:
+        place = entries["Default"].place
+    if _is_secret(node):
+        place, shown, better = replace(place, text=None), _HIDDEN, "…"
+    if len(shown) > _MAXIMUM_SHOWN:
+        shown = shown[:_MAXIMUM_SHOWN] + "…"
+    said = f"the parameter {name} cannot be {shown!r}: {broken.rule}"
+    description = entries.get("ConstraintDescription")
+    if isinstance(description, Scalar) and description.raw:
+        said += f" ({description.raw})"
+    values = [broken.value] if _is_secret(node) else kind.values(given)
+    mended = ",".join(better if value == broken.value else value for value in values)
+    fix = f"Default: {mended}" if is_default else f"--parameter-overrides {name}={mended}"
+    return complaints.BAD_PARAMETER.at(place, said, fix=fix)
 
 
 def _is_secret(node: Node) -> bool:
@@ -89,40 +140,3 @@ def _text(entries: Mapping[str, Node], key: str) -> str | None:
             node.place, f"{key} of a parameter must be text, not {kind_of(node)}"
         )
     return node.raw
-
-
-def _value(
-    name: str, kind: str, given: str, entries: Mapping[str, Node], place: Place
-) -> str | list[str]:
-    is_list = kind == "CommaDelimitedList" or "List<" in kind
-    values = [item.strip() for item in given.split(",")] if is_list else [given]
-    allowed = entries.get("AllowedValues")
-    for value in values:
-        if kind in ("Number", "List<Number>") and not is_number(value):
-            raise complaints.BAD_PARAMETER.at(
-                place, f"the parameter {name} is a {kind}, and {value!r} is no number"
-            )
-        if isinstance(allowed, Items):
-            _check_allowed(name, value, allowed, place)
-    return values if is_list else given
-
-
-def _check_allowed(name: str, value: str, allowed: Items, place: Place) -> None:
-    values = [item.raw for item in allowed.items if isinstance(item, Scalar)]
-    if value not in values:
-        shown = ", ".join(values[:_MAXIMUM_SHOWN])
-        near = complaints.nearest(value, values) or ""
-        raise complaints.BAD_PARAMETER.at(
-            place,
-            f"the parameter {name} cannot be {value!r}, only one of {shown}",
-            fix=f"--parameter-overrides {name}={near}",
-        )
-
-
-def is_number(text: str) -> bool:
-    """Whether CloudFormation takes a text for a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,7 +66,9 @@ def read_text(text: str, file: str) -> Node:
         text = text.replace("\t", " ")  # YAML's flow style forbids what JSON takes between tokens
     composer = _Composer(file, _LINE_END.split(text))
     try:
-        return composer.compose(yaml.parse(text, Loader=_LOADER))
+        node = composer.compose(yaml.parse(text, Loader=_LOADER))
+    except yaml.reader.ReaderError as error:
+        raise _unreadable_character(error.character, text, file) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise complaints.NO_SYNTAX.at(
@@ -75,6 +78,38 @@ def read_text(text: str, file: str) -> Node:
         raise complaints.NO_SYNTAX.at(Place(file), str(error)) from error
     except UnicodeError as error:
         raise complaints.UNREADABLE.at(Place(file), "the template is not UTF-8") from error
+    if file.endswith(".json"):
+        _check_json(text, file)
+    return node
+
+
+def _unreadable_character(character: int, text: str, file: str) -> TemplateError:
+    """YAML takes no control characters, JSON neither."""
+    place = _place_at(text.index(chr(character)), text, file)
+    message = f"the character U+{character:04X} cannot stand in a template"
+    return complaints.NO_SYNTAX.at(place, message, fix="remove the character")
+
+
+def _check_json(text: str, file: str) -> None:
+    """What YAML takes, and JSON does not: commas behind the last entry, comments, other quotes."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        before = text[: error.pos + 1].rstrip("]} \t\r\n")
+        if before.endswith(","):
+            place = _place_at(len(before) - 1, text, file)
+            message = "a comma behind the last entry is no JSON"
+            raise complaints.NO_JSON.at(place, message, fix="remove the comma") from error
+        place = _place_at(error.pos, text, file)
+        raise complaints.NO_JSON.at(place, f"this is no JSON: {error.msg}") from error
+
+
+def _place_at(position: int, text: str, file: str) -> Place:
+    """The place of a character."""
+    ends = [match.end() for match in _LINE_END.finditer(text) if match.end() <= position]
+    line_start = ends[-1] if ends else 0
+    line = _LINE_END.split(text[line_start:], maxsplit=1)[0]
+    return Place(file, len(ends) + 1, position - line_start + 1, line)
 
 
 class Mark(Protocol):
@@ -235,9 +270,7 @@ def _entries(frame: _Frame, place: Place) -> Entries:
         if not isinstance(key, Scalar):
             raise complaints.BAD_NODE.at(key.place, "a key must be text")
         if key.raw in entries:
-            line = keys[key.raw].line
-            message = f"{key.raw!r} is there already, in line {line}"
-            raise complaints.DUPLICATE.at(key.place, message, fix="remove one of the two")
+            raise complaints.twice(key.raw, keys[key.raw], key.place)
         entries[key.raw] = value
         keys[key.raw] = key.place
     return _with_merged(Entries(entries, keys, place), merged)

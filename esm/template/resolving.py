@@ -19,7 +19,8 @@ from esm.template.identities import ImplicitIds, identity_of
 from esm.template.intrinsics import TEXT_FUNCTIONS, malformed
 from esm.template.nodes import Entries, Items, Node, Scalar, function_of
 from esm.template.parameters import Parameter
-from esm.template.sections import Declared, Sections, kind_of
+from esm.template.sections import EXTENSIONS, Declared, Sections, kind_of
+from esm.template.unknowables import unknowable, unknown_resource
 
 _MAXIMUM_DEPTH = 100
 
@@ -108,7 +109,12 @@ class Resolver:
             resource = self._sections.resources[logical_id]
             with self._working_on(f"resource {logical_id}", place):
                 if not self.is_created(resource):
-                    raise complaints.NOT_CREATED.at(place, f"{logical_id} is not created")
+                    assert resource.condition is not None
+                    raise complaints.NOT_CREATED.at(
+                        place,
+                        f"{logical_id} is not created",
+                        fix=f"!If [{resource.condition.raw}, !Ref {logical_id}, !Ref AWS::NoValue]",
+                    )
                 self._identities[logical_id] = identity_of(resource, self.deployment, self.text)
         return self._identities[logical_id]
 
@@ -123,11 +129,26 @@ class Resolver:
         finally:
             self._in_progress.pop()
 
+    def require_extensions(self, function: str, place: Place) -> None:
+        """Raise TemplateError where the template does not ask for AWS::LanguageExtensions."""
+        transforms = [name.raw for name in self._sections.transforms]
+        if EXTENSIONS not in transforms:
+            whole = ", ".join([EXTENSIONS, *transforms])
+            message = f"{function} needs the transform {EXTENSIONS}"
+            raise complaints.BAD_FUNCTION.at(place, message, fix=f"Transform: [{whole}]")
+
+    def loop_values(self, node: Node) -> list[str]:
+        """What a loop goes through."""
+        self.require_extensions("Fn::ForEach", node.place)
+        value = self.value(node)
+        if not isinstance(value, list) or not all(isinstance(item, str | int) for item in value):
+            message = f"Fn::ForEach needs a list of names, not {kind_of(node)}"
+            raise complaints.BAD_FUNCTION.at(node.place, message, fix="[Orders, Clicks]")
+        return [str(item) for item in value]
+
     def _call(self, node: Node, name: str, argument: Node) -> object:
         if name not in self._functions:
-            raise complaints.UNKNOWABLE.at(
-                node.place, f"the value of {name} is not known here", fix="a parameter instead"
-            )
+            raise unknowable(name, argument, node.place, self.deployment)
         if self._depth == _MAXIMUM_DEPTH:
             raise complaints.TOO_COMPLEX.at(node.place, "functions are nested too deeply")
         self._depth += 1
@@ -159,10 +180,7 @@ class Resolver:
             raise self._no_resource(name, place)
         identity = self.identity(name, place)
         if identity is None:
-            kind = self._sections.resources[name].type
-            raise complaints.UNKNOWABLE.at(
-                place, f"what {name} ({kind}) gives is not known here", fix="a parameter instead"
-            )
+            raise unknown_resource(name, self._sections.resources[name].type, place)
         return identity
 
     def _no_resource(self, name: str, place: Place) -> TemplateError:
@@ -208,21 +226,32 @@ class Resolver:
                 raise malformed("Fn::If", argument, "!If [IsProduction, 100, 10]")
 
     def _find_in_map(self, argument: Node) -> object:
+        default: Node | None = None
         match argument:
             case Items(items=(map_node, first, second)):
-                name = self.text(map_node)
-                keys = [self.text(first), self.text(second)]
+                pass
+            case Items(items=(map_node, first, second, Entries(entries={"DefaultValue": default}))):
+                self.require_extensions("DefaultValue of Fn::FindInMap", argument.place)
             case _:
                 raise malformed("Fn::FindInMap", argument, "!FindInMap [Map, first, second]")
+        name, keys = self.text(map_node), [self.text(first), self.text(second)]
+        try:
+            return self.value(self._entry_of_map(name, keys, argument.place))
+        except TemplateError as error:
+            if default is None or error.esm_code != complaints.UNKNOWN_NAME.esm_code:
+                raise
+        return self.value(default)
+
+    def _entry_of_map(self, name: str, keys: Iterable[str], place: Place) -> Node:
         if name not in self._sections.mappings:
-            raise _unknown("map", name, self._sections.mappings, argument.place)
+            raise _unknown("map", name, self._sections.mappings, place)
         node = self._sections.mappings[name]
         for key in keys:
             entries = node.entries if isinstance(node, Entries) else {}
             if key not in entries:
-                raise _unknown(f"key in the map {name}:", key, entries, argument.place)
+                raise _unknown(f"key in the map {name}:", key, entries, place)
             node = entries[key]
-        return self.value(node)
+        return node
 
     def _holds(self, node: Node) -> bool:
         if self._depth == _MAXIMUM_DEPTH:

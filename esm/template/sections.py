@@ -26,17 +26,21 @@ class Declared:
     metadata: Mapping[str, Node]
     condition: Scalar | None
     place: Place
+    macro: Scalar | None = None
+    """The macro that would add properties in a deployment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """What is read of a template."""
+    """What is read of a template; `macros` are those that only a deployment runs."""
 
     parameters: Mapping[str, Node]
     conditions: Mapping[str, Node]
     mappings: Mapping[str, Node]
     function_globals: Mapping[str, Node]
     resources: Mapping[str, Declared]
+    transforms: tuple[Scalar, ...]
+    macros: tuple[Scalar, ...]
     place: Place
 
 
@@ -49,7 +53,13 @@ def sections_of(root: Node) -> Sections:
         )
     section = {name: entries_of(node, name) for name, node in top.items() if name in _READ}
     resources = top["Resources"]
+    if is_null(resources):
+        raise complaints.WRONG_SHAPE.at(
+            resources.place, "there is nothing in Resources", fix="Resources: {…}"
+        )
     keys = resources.keys if isinstance(resources, Entries) else {}
+    transforms = _macro_names(top["Transform"]) if "Transform" in top else ()
+    macros = _macro_names(section["Resources"][_MACRO]) if _MACRO in keys else ()
     return Sections(
         parameters=section.get("Parameters", _NOTHING),
         conditions=section.get("Conditions", _NOTHING),
@@ -58,13 +68,30 @@ def sections_of(root: Node) -> Sections:
         resources={
             name: _declared(name, node, keys[name])
             for name, node in section["Resources"].items()
-            if not name.startswith("Fn::")  # loops and macros: only a deployment expands them
+            if not name.startswith("Fn::")  # loops that were refused, and macros
         },
+        transforms=transforms,
+        macros=tuple(name for name in (*transforms, *macros) if name.raw not in _RUN_HERE),
         place=root.place,
     )
 
 
 _READ = {"Parameters", "Conditions", "Mappings", "Globals", "Resources"}
+_MACRO = "Fn::Transform"
+EXTENSIONS = "AWS::LanguageExtensions"
+_RUN_HERE = {"AWS::Serverless-2016-10-31", EXTENSIONS}
+
+
+def _macro_names(node: Node) -> tuple[Scalar, ...]:
+    """The names in a list of macros, each with parameters or without."""
+    match node:
+        case Scalar():
+            return (node,)
+        case Items(items=items):
+            return tuple(name for item in items for name in _macro_names(item))
+        case Entries(entries={"Name": Scalar() as name}):
+            return (name,)
+    return ()
 
 
 def entries_of(node: Node, what: str) -> Mapping[str, Node]:
@@ -104,8 +131,8 @@ def _joined(base: Node, own: Node) -> Node:
             return own
 
 
-def _declared(logical_id: str, node: Node, place: Place) -> Declared:
-    entries = entries_of(node, logical_id)
+def _declared(logical_id: str, resource: Node, place: Place) -> Declared:
+    entries = entries_of(resource, logical_id)
     kind = entries.get("Type")
     if not isinstance(kind, Scalar) or not isinstance(kind.value, str):
         raise complaints.WRONG_SHAPE.at(
@@ -114,15 +141,18 @@ def _declared(logical_id: str, node: Node, place: Place) -> Declared:
     condition = entries.get("Condition")
     if condition is not None and not isinstance(condition, Scalar):
         raise complaints.WRONG_SHAPE.at(condition.place, "Condition must be a condition's name")
-    properties = entries.get("Properties")
+    node = entries.get("Properties")
+    properties = _optional(entries, "Properties")
+    macros = _macro_names(properties[_MACRO]) if _MACRO in properties else ()
     return Declared(
         logical_id,
         kind.value,
-        _optional(entries, "Properties"),
-        properties if isinstance(properties, Entries) else None,
+        {name: entry for name, entry in properties.items() if name != _MACRO},
+        node if isinstance(node, Entries) else None,
         _metadata(entries),
         condition,
         place,
+        next(iter(macros), None),
     )
 
 

@@ -128,3 +128,18 @@ def test_a_bucket_keeps_objects_by_key():
 
     assert bucket.objects == {"aws/lambda/one": {"payload": '{"Records":[]}'}}
     assert bucket.looked
+
+
+def test_what_came_since_can_be_taken_without_looking(destination):
+    destination.deliver("one", RECORD, 0)
+    destination.deliver("two", {}, 0)
+
+    assert destination.since(1) == [("two", b"{}")]
+    assert destination.since(2) == []
+    assert not destination.looked
+
+
+def test_who_reads_it_in_another_way_looks(destination):
+    destination.look()
+
+    assert destination.looked

@@ -14,7 +14,7 @@ from esm.errors import EsmError, TemplateError
 from esm.template import load
 from esm.template.checking import check
 from esm.template.loading import template_of
-from esm.template.nodes import Entries, Items, Node, Scalar
+from esm.template.nodes import Entries, Items, plain
 from esm.template.reading import read_text
 
 NOW_MS = 1_767_300_000_000
@@ -32,16 +32,6 @@ LONG = {
         }
     }
 }
-
-
-def plain(node: Node) -> object:
-    match node:
-        case Scalar():
-            return node.value
-        case Items():
-            return [plain(item) for item in node.items]
-        case Entries():
-            return {name: plain(entry) for name, entry in node.entries.items()}
 
 
 def test_yaml_and_json_short_and_long_forms_say_the_same(tmp_path: Path):
@@ -65,7 +55,7 @@ def test_yaml_and_json_short_and_long_forms_say_the_same(tmp_path: Path):
         ("'100'", "100"),
         ("!!str 100", "100"),
         ("012345678901", "012345678901"),
-        ("!GetAtt A.B", {"Fn::GetAtt": "A.B"}),
+        ("!GetAtt A.B", {"Fn::GetAtt": ["A", "B"]}),
         ("!Not [!Condition A]", {"Fn::Not": [{"Condition": "A"}]}),
         ("{a: {<<: {b: 1, c: 2}, c: 3}}", {"a": {"b": 1, "c": 3}}),
         ("[&x [1], *x]", [[1], [1]]),
@@ -106,10 +96,44 @@ def test_a_place_is_the_line_and_column_that_the_user_sees():
         ("Resources:\n  A: {}\n", ("E107", 2, 3)),
         ("Resources:\n  A: {Type: T, Properties: []}\n", ("E107", 2, 28)),
         ("Resources:\n  A: {Type: T, Condition: [x]}\n", ("E107", 2, 27)),
+        ("Resources:\n", ("E107", 1, 11)),
+        ("Resources: null\n", ("E107", 1, 12)),
+        ("Resources:\n  é: \0\n", ("E102", 2, 6)),
+        ("Resources:\n  A: x\x1b\n", ("E102", 2, 7)),
     ],
 )
 def test_what_is_no_template_is_refused_at_its_place(tmp_path: Path, text, found):
     assert where(refused(tmp_path, text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "fix"),
+    [
+        ('{"Resources": {"A": {"Type": "T"},}}', (1, 34), "remove the comma"),
+        ('{"Resources":\n {"A": {"Type": "T"}},\n\n}', (2, 22), "remove the comma"),
+        ('{"Resources": {"A": [1, 2, ]}}', (1, 26), "remove the comma"),
+        ("{'Resources': {}}", (1, 2), None),
+        ('{"Resources": {}} # a comment', (1, 19), None),
+        ("Resources: {}", (1, 1), None),
+    ],
+)
+def test_json_is_stricter_than_yaml(tmp_path: Path, text: str, place: tuple[int, int], fix: str):
+    error = refused(tmp_path, text, "template.json")
+    assert where(error) == ("E102", *place)
+    assert error.fix == fix
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "template.json"])
+def test_a_key_that_is_there_twice_is_told_with_both_places(tmp_path: Path, name: str):
+    error = refused(tmp_path, '{"Resources": {"A": 1,\n "A": 2}}', name)
+    assert where(error) == ("E104", 2, 2)
+    assert error.message == "'A' is there already, at 1:16"
+    assert error.fix == "remove one of the two, at 1:16 or here"
+
+
+def test_a_template_without_resources_can_be_read_and_not_deployed(tmp_path: Path):
+    [problem] = load(written(tmp_path, "Resources: {}")).problems
+    assert problem.esm_code == "E107"
 
 
 def test_the_nearest_short_form_is_the_fix(tmp_path: Path):
@@ -152,6 +176,7 @@ WORDS = st.sampled_from(
         *("Fn::FindInMap", "Fn::Equals", "Condition", "Name", "Environment", "Variables", "Tags"),
         *("DestinationConfig", "OnFailure", "Destination", "Filters", "Pattern", "CodeUri"),
         *("StartingPosition", "Handler", "FunctionName", "EventSourceArn", "StreamARN"),
+        *("Fn::ForEach::A", "Fn::Length", "Fn::Cidr", "Fn::ToJsonString", "Fn::Transform"),
     ]
 )
 TYPES = st.sampled_from(
@@ -180,6 +205,7 @@ TEMPLATES = st.fixed_dictionaries(
         "Conditions": st.dictionaries(NAMES, JSON),
         "Mappings": st.dictionaries(NAMES, JSON),
         "Globals": st.fixed_dictionaries({"Function": st.dictionaries(WORDS, JSON)}),
+        "Transform": JSON | st.just("AWS::LanguageExtensions"),
     },
 )
 EVENTS = st.fixed_dictionaries(
