@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from esm.books import Discard, Invocation
+from esm.cautions import cautions_of
 from esm.core import messages as m
 from esm.core.model import Cause
 from esm.harness import Harness
@@ -47,7 +48,10 @@ class Records(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Call(msgspec.Struct, frozen=True, rename="camel"):
-    """One invocation; `outcome` is the mapping's reading of it."""
+    """One invocation; `outcome` is the mapping's reading of it.
+
+    The closing call of a tumbling window has no records, and so no sequence numbers.
+    """
 
     at: str
     shard_id: str
@@ -55,8 +59,8 @@ class Call(msgspec.Struct, frozen=True, rename="camel"):
     cause: str
     attempt: int
     batch_size: int
-    start_sequence_number: str
-    end_sequence_number: str
+    start_sequence_number: str | None
+    end_sequence_number: str | None
     request_id: str
     duration_ms: int
     outcome: str
@@ -170,7 +174,7 @@ def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> 
         streams=[stream_of(stream) for stream in harness.streams.values()],
         written=harness.written(),
         problems=problems,
-        warnings=list(_warnings(mapping)),
+        warnings=[Warned(*each) for each in cautions_of(mapping, harness.trace)],
         story=tree(harness.trace, mapping.name) if problems else "",
         timeline=mapping.timeline(),
         properties=mapping.properties.changed(),
@@ -189,8 +193,8 @@ def calls_of(invocations: Iterable[Invocation], outcomes: Mapping[str, str]) -> 
             cause=each.cause,
             attempt=each.attempt,
             batch_size=len(each.records),
-            start_sequence_number=each.records[0].sequence_number,
-            end_sequence_number=each.records[-1].sequence_number,
+            start_sequence_number=each.records[0].sequence_number if each.records else None,
+            end_sequence_number=each.records[-1].sequence_number if each.records else None,
             request_id=each.request_id,
             duration_ms=each.ended_ms - each.started_ms,
             # An outcome that the run's limit came before is not in the trace.
@@ -292,19 +296,3 @@ def _problems(records: Records, invocations: Invocations) -> Iterator[str]:
         yield "blocked"
     if invocations.failed:
         yield "function-error"
-
-
-def _warnings(mapping: EsmMapping) -> Iterator[Warned]:
-    if mapping.properties.report_batch_item_failures:
-        return
-    unheeded = sum(map(_names_failures, (each.response for each in mapping.invocations)))
-    if unheeded:
-        yield Warned(
-            "W201",
-            f"{unheeded:,} of the answers named batchItemFailures, which nobody heeds",
-            "--function-response-types ReportBatchItemFailures",
-        )
-
-
-def _names_failures(response: object) -> bool:
-    return isinstance(response, dict) and bool(response.get("batchItemFailures"))

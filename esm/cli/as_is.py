@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from esm.cli.answer import Stream, error_text, stream_of
-from esm.cli.environment import Mask
 from esm.cli.invoking import CommandLineInvoker
+from esm.cli.mask import Mask
 from esm.cli.text import counted, line
 from esm.errors import InputError, Place
 from esm.faults import Faults
-from esm.harness import ACCOUNT, REGION, Harness
+from esm.harness import Harness
 from esm.instants import iso_ms
 from esm.invokers.inline import Function, Handler, InlineInvoker
 from esm.pipeline import new_uuid
@@ -67,7 +67,8 @@ def _event(document: dict[str, Any], place: Place) -> Event:
     if "payload" in document:
         document = json.loads(document["payload"])
     records = document.get("Records")
-    if not records or "kinesis" not in records[0]:
+    arrivals = [_arrival_of(record) for record in records or ()]
+    if not arrivals or None in arrivals:
         raise InputError(
             "E485",
             "--as-is needs whole events, and this is none",
@@ -75,8 +76,22 @@ def _event(document: dict[str, Any], place: Place) -> Event:
             why="records alone do not say which of them a function got together",
             fix="leave --as-is out: a mapping makes events of records",
         )
-    arrived = max(record["kinesis"]["approximateArrivalTimestamp"] for record in records)
+    arrived = max(arrival for arrival in arrivals if arrival is not None)
     return Event(f"{place.file}:{place.line}", document, round(arrived * 1000))
+
+
+def _arrival_of(record: dict[str, Any]) -> float | None:
+    """Epoch seconds; None of what GetRecords has answered: no function sees that."""
+    match record:
+        case {"kinesis": {"approximateArrivalTimestamp": float() | int() as arrived}}:
+            return arrived
+        case {
+            "eventSourceARN": _,
+            "dynamodb": {"ApproximateCreationDateTime": float() | int() as arrived},
+        }:
+            return arrived
+        case _:
+            return None
 
 
 def replay_events(
@@ -93,7 +108,7 @@ def replay_events(
     inline = InlineInvoker(
         handler,
         function,
-        f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}",
+        f"arn:aws:lambda:{harness.region}:{harness.account}:function:{name}",
         harness.time,
         latency_ms=lambda: latency.draw_latency_ms(harness.rng),
     )

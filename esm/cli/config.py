@@ -1,75 +1,202 @@
-"""Options of commands in files of the current folder; a flag or `ESM_*` is stronger.
+"""Options of commands in the environment and in files of the current folder; flags are stronger.
 
-`[tool.esm]` of pyproject.toml has any of them. What it does not say, samconfig.toml may, as far as
-the options are SAM's: of its environment `default`, what belongs to all commands, then to deploy.
-https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
+From the strongest: `ESM_COMMAND_OPTION`, `ESM_OPTION`, `[tool.esm.COMMAND]` and `[tool.esm]` of
+pyproject.toml, and samconfig.toml as far as the options are SAM's. What names no command is for
+every command that has the option and can take the value.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
 
-from esm.errors import Place, SettingsError
+from esm.cli.samconfig import bad_file, read_document, read_samconfig, section
+from esm.errors import EsmError, Place, SettingsError
 
 _FILE = Path("pyproject.toml")
-_SAM_FILE = Path("samconfig.toml")
-_SAM_OPTIONS = ("template_file", "parameter_overrides", "env_vars", "region", "profile")
-_SAM_COMMANDS = ("global", "deploy")  # the later one is stronger
+_PREFIX = "ESM_"
+
+Options = Mapping[str, click.Option]
+"""A command's options by the word of the command line, without hyphens before it."""
 
 
 def read_config(
-    command: click.Command, others: Callable[[], Iterable[click.Command]]
+    context: click.Context, command: click.Command, given: Mapping[str, object]
 ) -> dict[str, Any]:
-    """A command's defaults by parameter name, from the folder it is called in.
+    """A command's defaults by parameter name, where flags have `given` nothing else.
 
-    An option of one of the `others` is no mistake; they are only asked for when it matters.
+    Raises SettingsError E262 for what is no option, E263 for a file that cannot be read.
     """
-    table = _read_table()
-    unknown = table.keys() - _parameters(command).keys()
-    if unknown:
-        _refuse_unknown(table, {key for other in others() for key in _parameters(other)})
-    return _defaults(command, _read_sam_table() | table)
+    name = _name_of(context)
+    commands = _Commands(context)
+    table = _checked(_read_table(), commands)
+    reader = _Reader(name, options_of(command), commands, table)
+    found = reader.values()
+    if "config_env" not in {option.name for option in reader.options.values()}:
+        return found
+    file, environment = (
+        _text(given.get(option)) or _text(found.get(option))
+        for option in ("config_file", "config_env")
+    )
+    return reader.typed(read_samconfig(name, file, environment)) | found
 
 
-def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(command, click.Group):
-        return {name: _defaults(inner, table) for name, inner in command.commands.items()}
-    parameters = _parameters(command)
-    return {
-        parameters[key].name or "": _as_typed(parameters[key], value)
-        for key, value in table.items()
-        if key in parameters
-    }
-
-
-def _parameters(command: click.Command) -> dict[str, click.Parameter]:
-    """By the words of the command line, those of commands within it too."""
+def options_of(command: click.Command) -> dict[str, click.Option]:
+    """The long options, those of commands within it too."""
     inner = command.commands.values() if isinstance(command, click.Group) else ()
-    own = {_key(opt): param for param in command.params for opt in param.opts}
-    return {key: param for each in inner for key, param in _parameters(each).items()} | own
+    own = {
+        word.removeprefix("--"): param
+        for param in command.params
+        if isinstance(param, click.Option)
+        for word in param.opts
+        if word.startswith("--")
+    }
+    return {word: option for each in inner for word, option in options_of(each).items()} | own
 
 
-def _refuse_unknown(table: dict[str, Any], known: set[str]) -> None:
+class _Commands:
+    """All commands, which are only imported when it matters what they have."""
+
+    def __init__(self, context: click.Context) -> None:
+        self._context = context.find_root()
+
+    @cached_property
+    def options(self) -> dict[str, Options]:
+        """The options of each command."""
+        group = self._context.command
+        if not isinstance(group, click.Group):
+            return {}
+        found = {
+            name: group.get_command(self._context, name)
+            for name in group.list_commands(self._context)
+        }
+        return {name: options_of(command) for name, command in found.items() if command}
+
+    def having(self, word: str) -> dict[str, click.Option]:
+        """The commands that have an option."""
+        return {name: options[word] for name, options in self.options.items() if word in options}
+
+    def that_differ(self, word: str) -> list[str]:
+        """Two commands in which an option is not the same thing, if there are any."""
+        kinds = {(o.is_flag, o.multiple): name for name, o in self.having(word).items()}
+        return list(kinds.values()) if len(kinds) > 1 else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What one command takes of everything that is said."""
+
+    name: str
+    options: Options
+    commands: _Commands
+    table: dict[str, Any]
+
+    def values(self) -> dict[str, Any]:
+        """The strongest value of each option that has one, by the parameter's name."""
+        return {
+            option.name or "": value
+            for word, option in self.options.items()
+            if (value := self._value(word, option)) is not None
+        }
+
+    def typed(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """Values by words of the command line, of options that the command has."""
+        return {
+            self.options[word].name or "": _as_typed(self.options[word], value)
+            for word, value in values.items()
+            if word in self.options
+        }
+
+    def _value(self, word: str, option: click.Option) -> object:
+        own, shared = f"{self.name}-{word}" if self.name else word, word
+        if text := os.environ.get(_variable(own)):
+            return _split(option, text)
+        if text := os.environ.get(_variable(shared)):
+            self._refuse_ambiguous(word)
+            value = _split(option, text)
+            if self._is_ours(word, option, value):
+                return value
+        ours = self.table.get(self.name)
+        if isinstance(ours, dict) and word in ours:
+            return _as_typed(option, ours[word])
+        if word in self.table:
+            value = _as_typed(option, self.table[word])
+            if self._is_ours(word, option, value):
+                return value
+        return None
+
+    def _is_ours(self, word: str, option: click.Option, value: object) -> bool:
+        """A value that only another command can take is meant for that one."""
+        others = self.commands.having(word).values()
+        return _takes(option, value) or not any(_takes(other, value) for other in others)
+
+    def _refuse_ambiguous(self, word: str) -> None:
+        differing = self.commands.that_differ(word)
+        if differing:
+            first, second = differing[:2]
+            raise _no_option(
+                f"{_variable(word)} is one thing for {first} and another for {second}",
+                fix=f"{_variable(f'{self.name}-{word}')}=…",
+            )
+
+
+def _checked(table: dict[str, Any], commands: _Commands) -> dict[str, Any]:
+    """The table, in which everything has to be some command's."""
+    for key, value in table.items():
+        if key in commands.options:
+            if not isinstance(value, dict):
+                raise bad_file(_FILE, f"[tool.esm.{key}] is no table")
+            _refuse_unknown(f"tool.esm.{key}", value, commands.options[key])
+        elif differing := commands.that_differ(key):
+            first, second = differing[:2]
+            message = f"[tool.esm] has {key!r}, one thing for {first} and another for {second}"
+            raise _no_option(message, place=Place(str(_FILE)), fix=f"{first}.{key} = …")
+        elif isinstance(value, dict) and not commands.having(key):
+            near = _nearest(key, commands.options)
+            fix = f"[tool.esm.{near}]" if near else f"remove [tool.esm.{key}]"
+            message = f"[tool.esm.{key}] is for no command"
+            raise _no_option(message, place=Place(str(_FILE)), fix=fix)
+        else:
+            known = {word for options in commands.options.values() for word in options}
+            _refuse_unknown("tool.esm", {key: value}, known)
+    return table
+
+
+def _refuse_unknown(name: str, table: Iterable[str], known: Iterable[str]) -> None:
+    known = set(known)
     unknown = next((key for key in table if key not in known), None)
     if unknown is not None:
-        close = difflib.get_close_matches(unknown, sorted(known), n=1)
-        raise SettingsError(
-            "E262",
-            f"[tool.esm] has {unknown!r}, which is no option",
-            place=Place(str(_FILE)),
-            fix=f"{close[0]} = …" if close else f"remove {unknown}",
-        )
+        near = _nearest(unknown, known)
+        fix = f"{near} = …" if near else f"remove {unknown}"
+        message = f"[{name}] has {unknown!r}, which is no option"
+        raise _no_option(message, place=Place(str(_FILE)), fix=fix)
 
 
-def _as_typed(parameter: click.Parameter, value: object) -> object:
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    close = difflib.get_close_matches(word, sorted(known), n=1)
+    return close[0] if close else None
+
+
+def _takes(option: click.Option, value: object) -> bool:
+    """Whether a value would do for an option, its own callback included."""
+    try:
+        option.process_value(click.Context(click.Command(None)), value)
+    except (click.ClickException, EsmError):
+        return False
+    return True
+
+
+def _as_typed(option: click.Option, value: object) -> object:
     """A value as it would stand on the command line, where all is text."""
-    if parameter.multiple:
+    if option.multiple:
         items = (
             [f"{name}={item}" for name, item in value.items()] if isinstance(value, dict) else value
         )
@@ -81,46 +208,34 @@ def _as_typed(parameter: click.Parameter, value: object) -> object:
     return value if isinstance(value, bool) else str(value)
 
 
-def _key(option: str) -> str:
-    return option.lstrip("-")
+def _split(option: click.Option, text: str) -> object:
+    """A variable's text, in words where an option may be given several times."""
+    return list(option.type.split_envvar_value(text)) if option.multiple else text
+
+
+def _variable(word: str) -> str:
+    return _PREFIX + word.upper().replace("-", "_")
+
+
+def _name_of(context: click.Context) -> str:
+    """The first word behind `esm`; "" for `esm` alone."""
+    name = ""
+    while context.parent is not None:
+        name, context = context.info_name or "", context.parent
+    return name
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _read_table() -> dict[str, Any]:
-    table = _section(_read(_FILE, "[tool.esm] is in it"), "tool", "esm")
+    document = read_document(_FILE) if _FILE.is_file() else {}
+    table = section(document, "tool", "esm")
     if table is None:
-        raise _bad_file(_FILE, "[tool.esm] is no table", None)
+        raise bad_file(_FILE, "[tool.esm] is no table")
     return table
 
 
-def _read_sam_table() -> dict[str, Any]:
-    """SAM's options under the words of our command line; sections of another form are SAM's own."""
-    document = _read(_SAM_FILE, "what it says of SAM's options holds here, too")
-    found: dict[str, Any] = {}
-    for command in _SAM_COMMANDS:
-        found |= _section(document, "default", command, "parameters") or {}
-    return {name.replace("_", "-"): found[name] for name in _SAM_OPTIONS if name in found}
-
-
-def _section(document: dict[str, Any], *names: str) -> dict[str, Any] | None:
-    """A table within tables, empty where there is none; None where something else is there."""
-    for name in names:
-        inner = document.get(name, {})
-        if not isinstance(inner, dict):
-            return None
-        document = inner
-    return document
-
-
-def _read(file: Path, why: str) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    import tomllib
-
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _bad_file(file, f"cannot be read: {error}", why) from None
-
-
-def _bad_file(file: Path, message: str, why: str | None) -> SettingsError:
-    return SettingsError("E263", message, place=Place(str(file)), why=why)
+def _no_option(message: str, *, fix: str, place: Place | None = None) -> SettingsError:
+    return SettingsError("E262", message, place=place, fix=fix)

@@ -14,7 +14,7 @@ import msgspec
 from esm.cli.output import write_answer
 from esm.cli.progress import Progress
 from esm.errors import InputError, Place
-from esm.generating import Plan, builder_of, events_of, records_of
+from esm.generating import Generated, events_of
 
 _PIECE_BYTES = 1 << 20
 
@@ -22,7 +22,7 @@ Write = Callable[[bytes], object]
 """Takes a piece; False when nobody wants more."""
 
 
-def write(plan: Plan, batch_size: int | None, out: Path | None) -> None:
+def write(plan: Generated, batch_size: int | None, out: Path | None) -> None:
     """Write events of so many records, or records, to a file or stdout; JSONL.
 
     Raises InputError E454 for a file that cannot be written.
@@ -39,10 +39,10 @@ def write(plan: Plan, batch_size: int | None, out: Path | None) -> None:
                 _copy(lines, file.write)
 
 
-def _records(plan: Plan) -> Iterator[dict[str, Any]]:
+def _records(plan: Generated) -> Iterator[dict[str, Any]]:
     """Records as they stand in events."""
-    events = builder_of(plan)
-    for record in records_of(plan):
+    events = plan.builder()
+    for record in plan.records():
         yield from events.build(record.shard_id, [record])["Records"]
 
 

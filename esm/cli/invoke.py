@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import click
 
+from esm.cli.command import ConfiguredCommand
 from esm.cli.template_options import take_template, template_options
+from esm.cli.variables import VariablesFile, variables_option
 
 
-@click.command(context_settings={"auto_envvar_prefix": "ESM"})
+@click.command(cls=ConfiguredCommand)
 @click.argument("function")
 @click.option(
     "-e", "--event", required=True, metavar="FILE", help="The event as JSON; - is standard input."
 )
-@click.option("-n", "--env-vars", metavar="FILE", help="Its variables: JSON, as for SAM.")
+@variables_option
 @template_options
 @click.option("--debug", is_flag=True, help="Show the traceback of a mistake in esm.")
-def invoke(function: str, event: str, env_vars: str | None, **values: object) -> int:
+def invoke(function: str, event: str, env_vars: VariablesFile | None, **values: object) -> int:
     """One event through one function of the template, once.
 
     FUNCTION is a logical id of the template. The response goes to stdout as JSON; what the handler

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from esm.cli.environment import Mask
+from esm.cli.mask import Mask
 from esm.errors import EndpointError
 from esm.ports import FunctionResult, Invoker
 

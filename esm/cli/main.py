@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import click
 
-from esm.cli.config import read_config
 from esm.cli.failures import INTERRUPTED, OUR_BUG, asked_for_json, exit_code, show, show_bug
 from esm.cli.output import prepare_streams
 from esm.errors import EsmError, InputError
@@ -39,10 +38,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in self.COMMANDS:
             return None
-        command = _import(cmd_name)
-        if not ctx.resilient_parsing:  # a shell that completes a line must not hear of mistakes
-            ctx.default_map = {cmd_name: read_config(command, lambda: map(_import, self.COMMANDS))}
-        return command
+        return _import(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""
@@ -64,8 +60,7 @@ def esm(context: click.Context) -> object:
     if context.invoked_subcommand is not None:
         return None
     command = _import("overview")
-    defaults = read_config(command, lambda: map(_import, LazyGroup.COMMANDS))
-    with command.make_context("", [], context, default_map=defaults) as inner:
+    with command.make_context("", [], context) as inner:
         return command.invoke(inner)
 
 

@@ -11,22 +11,25 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from esm.assembly import TemplateMappings, function_of, load_handler_of
-from esm.cli.environment import Mask, handlers_print_to_stderr, offline, read_variables
+from esm.cli.environment import handlers_print_to_stderr, offline
 from esm.cli.failures import BAD_OUTCOME, show
+from esm.cli.mask import Mask
 from esm.cli.output import write_answer
 from esm.cli.template_options import TemplateOptions
+from esm.cli.variables import VariablesFile, read_variables
+from esm.cli.watchdog import watched
 from esm.clock import SystemClock
 from esm.errors import EndpointError, EsmError, InputError, Place, TemplateError
 from esm.harness import Harness
 from esm.instants import from_ms
-from esm.invokers.inline import InlineInvoker
+from esm.invokers.inline import Function, InlineInvoker
+from esm.invokers.virtual_time import DeadlinePassed
 from esm.pipeline import new_uuid
-from esm.ports import FunctionResult
+from esm.ports import FunctionResult, TaskTimedOut
 from esm.template import FunctionResource, SourceKind, Template
 
 _OURS = Path(__file__).resolve().parents[1]
@@ -38,23 +41,28 @@ _EVENT_SOURCES = {
     SourceKind.MSK: "aws:kafka",
     SourceKind.SELF_MANAGED_KAFKA: "SelfManagedKafka",
 }
+# Of whose events `esm generate` makes as many as wanted.
+_GENERATED = {SourceKind.KINESIS: "kinesis", SourceKind.DYNAMODB: "dynamodb"}
 
 
-def run(options: TemplateOptions, name: str, event_file: str, env_vars: str | None) -> int:
+def run(
+    options: TemplateOptions, name: str, event_file: str, env_vars: VariablesFile | None
+) -> int:
     """Invoke, print the response, and give the exit code."""
     template = options.load()
     function = _function(template, name)
     variables = _variables(function, env_vars)
-    function = replace(function, environment={**function.environment, **variables})
-    event = _read_event(event_file)
-    _warn_of_another_source(template, function, event, event_file)
-    result = _invoke(options, template, function, event)
+    mask = Mask({*variables.values(), *template.secrets})
+    with mask.on_errors():
+        function = function.with_variables(variables)
+        event = _read_event(event_file)
+        _warn_of_another_source(template, function, event, event_file)
+        result = _invoke(options, template, function, event)
     if result.error is None:
         text = json.dumps(result.payload, ensure_ascii=False)
         # Half a character, which JSON can have and UTF-8 cannot, goes back to its escape.
         write_answer(text.encode(errors="backslashreplace") + b"\n")
         return 0
-    mask = Mask({*variables.values(), *template.secrets})
     sys.stderr.write(mask.text("".join(_told(result.error))))
     return BAD_OUTCOME
 
@@ -73,11 +81,10 @@ def _function(template: Template, name: str) -> FunctionResource:
     )
 
 
-def _variables(function: FunctionResource, file: str | None) -> dict[str, str]:
-    if file is None:
-        return {}
+def _variables(function: FunctionResource, file: VariablesFile | None) -> dict[str, str]:
     name = function.logical_id
-    return read_variables(file, name, fix=f'{{"{name}": {{"NAME": "value"}}}}')
+    fix = f'{{"{name}": {{"NAME": "value"}}}}'
+    return read_variables(file, function.function_name, name, fix=fix)
 
 
 def _read_event(file: str) -> Any:
@@ -130,9 +137,10 @@ def _warn_of_another_source(
 
 
 def _fix(function: FunctionResource, kinds: set[SourceKind]) -> str | None:
-    if SourceKind.KINESIS not in kinds:
+    words = [word for kind, word in _GENERATED.items() if kind in kinds]
+    if not words:
         return None
-    return f"esm generate kinesis --count 3 | esm invoke {function.logical_id} --event -"
+    return f"esm generate {words[0]} --count 3 | esm invoke {function.logical_id} --event -"
 
 
 def _source_of(event: object) -> str | None:
@@ -158,14 +166,26 @@ def _invoke(
         stack.enter_context(offline(options.region, {}))
         stack.enter_context(handlers_print_to_stderr())
         harness = stack.enter_context(Harness(start=from_ms(now_ms), freeze=False))
-        TemplateMappings(harness, template, options.overrides)
+        TemplateMappings(harness, template)
         handler = load_handler_of(function)
         stack.enter_context(harness.time)
         invoker = InlineInvoker(handler, configuration, function.arn, harness.time)
-        result = invoker.invoke(event, new_uuid(harness.rng), now_ms)
+        result = _within_timeout(invoker, configuration, event, harness)
     if isinstance(result.error, EndpointError):
         raise _for_template(result.error, template) from result.error
     return result
+
+
+def _within_timeout(
+    invoker: InlineInvoker, function: Function, event: Any, harness: Harness
+) -> FunctionResult:
+    """The invocation, which may work in reality for as long as its Timeout and not longer."""
+    request_id, start_ms = new_uuid(harness.rng), harness.clock.now_ms()
+    try:
+        with watched(harness.time, function.timeout):
+            return invoker.invoke(event, request_id, start_ms)
+    except DeadlinePassed:  # the alarm rang when the handler had just returned
+        return FunctionResult(error=TaskTimedOut(function.timeout), timed_out=True)
 
 
 def _for_template(error: EndpointError, template: Template) -> EndpointError:

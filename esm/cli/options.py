@@ -12,14 +12,15 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import click
 
 from esm.cli.shorthand import NotAValue, parse_list, parse_structure
-from esm.errors import EsmError, InputError, SettingsError
+from esm.errors import EsmError, InputError, MappingError, SettingsError
 from esm.instants import parse_instant
 
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
@@ -176,6 +177,15 @@ def take_properties(values: dict[str, object]) -> dict[str, object]:
     """Take the mapping's properties that were given out of a command's values."""
     given = {flag.attribute: values.pop(flag.attribute) for flag in MAPPING_FLAGS}
     return {attribute: value for attribute, value in given.items() if value is not None}
+
+
+@contextmanager
+def fixes_in_flags() -> Iterator[None]:
+    """Have what is wrong with a mapping or a setting mended on the command line."""
+    try:
+        yield
+    except (MappingError, SettingsError) as error:
+        raise with_flags(error) from None
 
 
 def with_flags(error: EsmError) -> EsmError:

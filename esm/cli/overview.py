@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from esm.cli.environment import Mask
+from esm.cli.command import ConfiguredCommand
+from esm.cli.mask import Mask
 from esm.cli.output import write_answer
 from esm.cli.template_options import take_template, template_options
 from esm.errors import TemplateError
@@ -15,9 +16,11 @@ from esm.template import MappingResource, SourceKind, Template
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 _BATCH_SIZE = 100
 _WINDOW_SECONDS = 0
+# Of whose records `esm generate` makes as many as wanted.
+_GENERATED = {SourceKind.KINESIS: "kinesis", SourceKind.DYNAMODB: "dynamodb"}
 
 
-@click.command(context_settings={"auto_envvar_prefix": "ESM"})
+@click.command(cls=ConfiguredCommand)
 @template_options
 def overview(**values: object) -> int:
     """The mappings of the template; without a template, the help of the whole, and how to start."""
@@ -50,7 +53,7 @@ def _lines(template: Template) -> Iterator[str]:
 
 def _facts(mapping: MappingResource, template: Template) -> Iterator[tuple[str, str]]:
     properties = mapping.properties
-    source = str(properties.get("event_source_arn", "")).split(":", 5)[-1].removeprefix("stream/")
+    source = _named(str(properties.get("event_source_arn", "")))
     yield "source", f"{mapping.kind} {source}".rstrip()
     size = properties.get("batch_size", _BATCH_SIZE)
     window = properties.get("maximum_batching_window_in_seconds", _WINDOW_SECONDS)
@@ -65,22 +68,32 @@ def _facts(mapping: MappingResource, template: Template) -> Iterator[tuple[str, 
         yield "mistakes", "esm validate tells them"
 
 
+def _named(arn: str) -> str:
+    """A stream's or table's name, or what else the ARN of a source ends in."""
+    return (
+        arn.split(":", 5)[-1]
+        .removeprefix("stream/")
+        .removeprefix("table/")
+        .partition("/stream/")[0]
+    )
+
+
 def _commands(template: Template) -> Iterator[str]:
-    """The next three: with a mapping of Kinesis that has a function here, they run as they are."""
+    """The next three: with a mapping of a stream that has a function here, they run as they are."""
     yield "esm validate"
     mapping = next(
         (
             mapping
             for mapping in template.mappings.values()
-            if mapping.kind is SourceKind.KINESIS
-            and mapping.function_logical_id in template.functions
+            if mapping.kind in _GENERATED and mapping.function_logical_id in template.functions
         ),
         None,
     )
     function = next(iter(template.functions), None)
     if mapping is not None:
-        yield f"esm generate kinesis --count 3 | esm invoke {mapping.function_logical_id} --event -"
-        yield f"esm generate kinesis --count 100 | esm replay - --mapping {mapping.name}"
+        generate = f"esm generate {_GENERATED[mapping.kind]}"
+        yield f"{generate} --count 3 | esm invoke {mapping.function_logical_id} --event -"
+        yield f"{generate} --count 100 | esm replay - --mapping {mapping.name}"
     elif function is not None:
         yield f"esm invoke {function} --event event.json"
         yield "esm --help"

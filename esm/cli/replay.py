@@ -13,17 +13,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from esm.cli.options import mapping_options, take_properties, with_flags
+from esm.cli.command import ConfiguredCommand
+from esm.cli.options import mapping_options, take_properties
 from esm.cli.template_options import TemplateOptions, take_template, template_options
-from esm.errors import InvalidValue, MappingError, SettingsError
+from esm.cli.variables import VariablesFile, variables_option
+from esm.errors import InvalidValue
 from esm.instants import duration_ms
 
 FAILURES = ("discarded", "dropped", "expired", "blocked", "function-error")
 _FAIL_ON = "discarded,dropped,expired,blocked"
 # What counts with --as-is.
 _WITHOUT_MAPPING = {
-    "paths", "template_file", "parameter_overrides", "region", "mapping", "handler",
-    "code_uri", "function_name", "timeout", "memory_size", "env_vars",
+    "paths", "template_file", "parameter_overrides", "region", "config_file", "config_env",
+    "mapping", "handler", "code_uri", "function_name", "timeout", "memory_size", "env_vars",
     "latency", "streams", "as_is", "max_bytes", "seed", "fail_on", "output", "debug",
 }  # fmt: skip
 
@@ -45,7 +47,7 @@ class Options:
     function_name: str | None
     timeout: int | None
     memory_size: int | None
-    env_vars: str | None
+    env_vars: VariablesFile | None
     latency: Latency
     streams: tuple[tuple[str, int], ...]
     at_once: bool
@@ -105,10 +107,10 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
     return words
 
 
-@click.command(context_settings={"auto_envvar_prefix": "ESM"})
+@click.command(cls=ConfiguredCommand)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
-    "--mapping", metavar="NAME", help="Of the template.  [its only one of Kinesis, or --handler]"
+    "--mapping", metavar="NAME", help="Of the template.  [its only one of a stream, or --handler]"
 )
 @click.option("--handler", metavar="MODULE:FUNCTION", help="The function to call.  [the mapping's]")
 @template_options
@@ -126,7 +128,7 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
     type=click.IntRange(128, 10240),
     help="Its memory in MB.  [128, or the template's]",
 )
-@click.option("-n", "--env-vars", metavar="FILE", help="Its variables: JSON, as for SAM.")
+@variables_option
 @mapping_options
 @click.option(
     "--latency",
@@ -137,7 +139,6 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 @click.option(
     "--stream",
     "streams",
-    envvar="ESM_STREAM",
     multiple=True,
     callback=_streams,
     metavar="NAME[:SHARDS]",
@@ -148,7 +149,6 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 @click.option(
     "--limit",
     "limit_ms",
-    envvar="ESM_LIMIT",
     default="8d",
     callback=_duration,
     help="Virtual time to go on after the last record.  [8d]",
@@ -161,7 +161,6 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 @click.option(
     "--set",
     "settings",
-    envvar="ESM_SET",
     multiple=True,
     metavar="NAME=VALUE",
     help="A choice of esm's own.",
@@ -190,9 +189,9 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 def replay(**values: Any) -> int:
     """Captured events or records through a mapping, in virtual time; then exit.
 
-    PATH is a file, a folder, a glob, or - for standard input: Lambda events, `aws kinesis
-    get-records` output, on-failure objects from S3, JSON or JSONL, gzipped or not. Nothing
-    reaches AWS.
+    PATH is a file, a folder, a glob, or - for standard input: Lambda events of Kinesis or
+    DynamoDB, `aws kinesis get-records` or `aws dynamodbstreams get-records` output, on-failure
+    objects from S3, JSON or JSONL, gzipped or not. Nothing reaches AWS.
 
     The mapping and its function are those of the template, or --handler with flags alone.
 
@@ -207,10 +206,7 @@ def replay(**values: Any) -> int:
     options = Options(template=take_template(values), **values)
     from esm.cli.replaying import run
 
-    try:
-        return run(options, properties)
-    except (MappingError, SettingsError) as error:
-        raise with_flags(error) from None
+    return run(options, properties)
 
 
 def _check_as_is(context: click.Context) -> None:

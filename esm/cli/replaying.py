@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,23 +17,21 @@ from esm.cli import text
 from esm.cli.answer import Answer, answer_of, calls_of, outcomes_by_request
 from esm.cli.as_is import AsIs, read_events, replay_events
 from esm.cli.as_is import text_of as text_of_events
-from esm.cli.environment import (
-    Mask,
-    handlers_print_to_stderr,
-    offline,
-)
+from esm.cli.environment import handlers_print_to_stderr, offline
 from esm.cli.failures import BAD_OUTCOME
 from esm.cli.invoking import CommandLineInvoker
+from esm.cli.mask import Mask
+from esm.cli.options import fixes_in_flags
 from esm.cli.output import write_answer
 from esm.cli.progress import Progress
 from esm.cli.replay import Options
-from esm.cli.target import target_of
+from esm.cli.target import Target, target_of
 from esm.errors import InputError, Place
 from esm.harness import Harness
 from esm.instants import from_ms
 from esm.invokers.inline import Function, Handler
 from esm.settings import Settings, parse_settings
-from esm.sources.capture import DEFAULT_MAX_BYTES, Capture, CaptureSource, read_captures
+from esm.sources.capture import DEFAULT_MAX_BYTES, Capture, CaptureSource, read_captures, service_of
 from esm.sources.capture_text import CaptureFile, find_files
 from esm.view import Mapping
 from esm.wiring import destination_in_memory
@@ -51,21 +50,34 @@ class Result:
 
 def run(options: Options, properties: dict[str, Any]) -> int:
     """Replay, print the answer, and give the exit code."""
-    settings = parse_settings(options.settings)
-    target = target_of(options)
-    properties = target.properties | properties
-    function = target.function
+    paths = functools.cache(lambda: _with_stdin(options))
+    with fixes_in_flags():
+        settings = parse_settings(options.settings)
+        target = target_of(options, properties, lambda: service_of(paths()))
     mask = Mask(target.secrets, shown=(name for name, _ in options.streams))
+    with mask.on_errors(), fixes_in_flags():
+        return _run(options, paths(), settings, target, target.properties | properties, mask)
+
+
+def _run(
+    options: Options,
+    paths: list[str | CaptureFile],
+    settings: Settings,
+    target: Target,
+    properties: dict[str, Any],
+    mask: Mask,
+) -> int:
+    function = target.function
     trace = None if options.trace is None else options.trace.absolute()
-    paths = _with_stdin(options)
     if trace is not None:
         _check_writable(trace, options, paths)
     with Progress() as progress, ExitStack() as stack:
         capture = _read(paths, options, progress)
+        target.check(capture.service)
         source = CaptureSource(capture, at_once=options.at_once)
-        harness = _harness(options, settings, source, properties)
-        target.prepare(harness)
         region = capture.region or options.template.region
+        harness = _harness(options, settings, source, properties, region)
+        target.prepare(harness)
         stack.enter_context(offline(region, function.environment or {}))
         stack.enter_context(handlers_print_to_stderr())
         stack.enter_context(harness)
@@ -116,7 +128,11 @@ def _read(paths: list[str | CaptureFile], options: Options, progress: Progress) 
 
 
 def _harness(
-    options: Options, settings: Settings, source: CaptureSource, properties: dict[str, Any]
+    options: Options,
+    settings: Settings,
+    source: CaptureSource,
+    properties: dict[str, Any],
+    region: str,
 ) -> Harness:
     """A world that begins with the first record, or with AT_TIMESTAMP's instant behind it."""
     start_ms = source.start_ms
@@ -126,6 +142,7 @@ def _harness(
     harness = Harness(
         seed=options.seed, start=from_ms(start_ms), latency=options.latency, settings=settings
     )
+    harness.region = region
     for name, shards in options.streams:
         harness.kinesis(name, shards)
     arn = _destination_arn(properties)

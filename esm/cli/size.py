@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import click
 
+from esm.cli.command import ConfiguredCommand
 from esm.cli.numbers import decimal, percent, shown
 from esm.sizing import Limit, Load, Sizing
 from esm.sizing import size as sized
@@ -15,12 +16,11 @@ from esm.sizing import size as sized
 _FAN_OUT_MAX = 20  # of a provisioned stream, and only those have shards to choose
 
 
-@click.command(context_settings={"auto_envvar_prefix": "ESM"})
+@click.command(cls=ConfiguredCommand)
 @click.option(
     "--in",
     "mb",
     metavar="MB/s",
-    envvar="ESM_IN",
     callback=decimal,
     help="What is written each second.",
 )

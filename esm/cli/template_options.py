@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from esm.cli.overrides import FLAG, Overrides, parse_overrides
 from esm.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-cli-command-reference-sam-validate.html
 _NAMES = ("template.yaml", "template.yml", "template.json")
 _REGION = "us-east-1"
-
-# SAM takes both `Name=Value` and `ParameterKey=Name,ParameterValue=Value`, several in one text. A
-# value without quotes ends where the next name begins.
-_START = r"(?:ParameterKey=[^,=\s]+,ParameterValue=|[A-Za-z0-9]+=)"
-_QUOTED = r"""(?:"(?:\\.|[^"\\])*"|'[^']*')"""
-_OVERRIDE = re.compile(
-    rf"\s*(?P<start>{_START})"
-    rf"(?:(?P<quoted>{_QUOTED})(?=\s|$)|(?P<plain>.*?)(?=\s+{_START}|\s*$))",
-    re.DOTALL,
-)
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -74,27 +63,12 @@ def take_template(values: dict[str, object]) -> TemplateOptions:
     file, overrides, region = (
         values.pop(name) for name in ("template_file", "parameter_overrides", "region")
     )
+    for read_already in ("config_file", "config_env"):
+        del values[read_already]
     assert file is None or isinstance(file, Path)
     assert isinstance(overrides, dict)
     assert isinstance(region, str)
     return TemplateOptions(file, overrides, region)
-
-
-def _overrides(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    """Values by parameter; of one that is given twice, the last."""
-    found: dict[str, str] = {}
-    for text in values:
-        end = 0
-        while text[end:].strip():
-            match = _OVERRIDE.match(text, end)
-            if match is None:
-                raise click.BadParameter(f"{text[end:].strip()!r} is not NAME=VALUE", ctx, param)
-            name, *long = re.split("[=,]", match["start"])
-            quoted = match["quoted"]
-            value = match["plain"] if quoted is None else "".join(shlex.split(quoted))
-            found[long[0] or name] = value
-            end = match.end()
-    return found
 
 
 _OPTIONS = (
@@ -107,14 +81,16 @@ _OPTIONS = (
         help=f"The template.  [{_NAMES[0]}]",
     ),
     click.option(
-        "--parameter-overrides",
-        envvar="ESM_PARAMETER_OVERRIDES",
+        FLAG,
+        type=Overrides(),
         multiple=True,
-        callback=_overrides,
-        metavar="NAME=VALUE",
-        help="A value for a parameter of the template, or several in one text.",
+        callback=parse_overrides,
+        metavar="NAME=VALUE...",
+        help="Values for parameters of the template, as SAM takes them.",
     ),
     click.option(
-        "--region", default=_REGION, metavar="REGION", help=f"For AWS::Region.  [{_REGION}]"
+        "--region", default=_REGION, metavar="REGION", help=f"Where the template is.  [{_REGION}]"
     ),
+    click.option("--config-file", metavar="FILE", help="SAM's options.  [samconfig.toml]"),
+    click.option("--config-env", metavar="NAME", help="Which of its environments.  [default]"),
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import click
 
-from esm.cli.environment import Mask
+from esm.cli.command import ConfiguredCommand
+from esm.cli.mask import Mask
 from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.errors import EsmError
 
@@ -14,7 +13,7 @@ _INVALID = 3
 _FORMATS = ("text", "json", "github", "sarif")
 
 
-@click.command(context_settings={"auto_envvar_prefix": "ESM"})
+@click.command(cls=ConfiguredCommand)
 @template_options
 @click.option(
     "-o",
@@ -42,6 +41,7 @@ def validate(output: str, **values: object) -> int:
 def _errors(options: TemplateOptions) -> list[EsmError]:
     """What keeps the template from being read is a complaint like any other."""
     from esm.clock import SystemClock
+    from esm.template.cautions import cautions
     from esm.template.checking import check
 
     try:
@@ -49,12 +49,5 @@ def _errors(options: TemplateOptions) -> list[EsmError]:
     except EsmError as error:
         return [error]
     mask = Mask(template.secrets)
-    return [_hidden(error, mask) for error in check(template, now_ms=SystemClock().now_ms())]
-
-
-def _hidden(error: EsmError, mask: Mask) -> EsmError:
-    """The same complaint without the values of parameters that have NoEcho."""
-    shown = copy(error)
-    shown.message = mask.text(error.message)
-    shown.fix = None if error.fix is None else mask.text(error.fix)
-    return shown
+    errors = [*check(template, now_ms=SystemClock().now_ms()), *cautions(template)]
+    return [mask.error(error) for error in errors]

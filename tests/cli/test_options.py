@@ -27,11 +27,7 @@ def parsed(*arguments: str) -> dict[str, object]:
 
 
 def test_each_property_that_can_matter_has_a_flag():
-    matter = {
-        row.attribute
-        for row in PROPERTIES
-        if row.about.group in (Group.ENFORCED, Group.NOT_EMULATED)
-    }
+    matter = {row.attribute for row in PROPERTIES if row.about.group is Group.ENFORCED}
     assert {flag.attribute for flag in MAPPING_FLAGS} == matter - NO_FLAGS
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
 import sys
 
 import pytest
-from replay_desk import QUEUE, STREAM, Desk, all_at_once, event
+from kpl_oracle import aggregate_of
+from replay_desk import QUEUE, STREAM, Desk, all_at_once, event, record
 
 # --- what comes out ------------------------------------------------------------------------------
 
@@ -236,6 +238,17 @@ def test_standard_input_that_is_no_capture(three_orders: Desk, monkeypatch: pyte
     assert (ended.code, ended.err) == (2, "-  E422  the file is empty\n")
 
 
+def test_aggregates_that_reach_the_function_as_they_are_are_a_warning(three_orders: Desk):
+    aggregated = record(1)
+    aggregated["kinesis"]["data"] = base64.b64encode(aggregate_of("a", "b")).decode()
+    three_orders.write("orders.json", {"Records": [aggregated, record(2)]})
+    told = three_orders.replay("orders.json", "--handler", "orders_app:fine", "-o", "json")
+    assert [warning["code"] for warning in told.json["warnings"]] == ["W510"]
+    three_orders.write("orders.json", event(1, 2))
+    told = three_orders.replay("orders.json", "--handler", "orders_app:fine", "-o", "json")
+    assert told.json["warnings"] == []
+
+
 def test_failures_that_nobody_heeds_are_a_warning(three_orders: Desk):
     three_orders.write(
         "reports.py",
@@ -388,3 +401,10 @@ def test_an_instant_that_no_record_has(three_orders: Desk, instant: str):
         "--starting-position", "AT_TIMESTAMP", "--starting-position-timestamp", instant,
     )  # fmt: skip
     assert ended.code == 3
+
+
+def test_a_filter_decides_what_is_delivered(three_orders: Desk):
+    pattern = """Filters=[{Pattern='{"data": {"id": [1]}}'}]"""
+    ended = three_orders.replay(*all_at_once("chatty", "--filter-criteria", pattern))
+    assert (ended.code, ended.err) == (0, "handler says [1]\n")
+    assert ended.out.startswith("records      3 captured: 1 delivered, 2 filtered\n")

@@ -192,8 +192,12 @@ def test_a_mapping_of_another_source(project: Desk):
     project.write("template.yaml", TEMPLATE + DYNAMODB)
     assert project.replay("orders.json", "--at-once").code == 0  # of Kinesis there is one
     ended = project.replay("orders.json", "--mapping", "Other")
-    assert (ended.code, ended.out) == (3, "")
-    assert ended.err.startswith("E290  ")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "E490  Other is a mapping of DynamoDB, and the capture is of Kinesis\n"
+        "why    its function expects other events\n"
+        "fix    --mapping with one that reads such a source, or --handler\n"
+    )
 
 
 @pytest.mark.parametrize("text", [None, "Resources: {}"])
@@ -260,3 +264,46 @@ def test_a_mapping_of_a_function_that_is_elsewhere(project: Desk):
     assert ended.code == 3
     assert "Abroad invokes arn:aws:lambda:us-east-1:123456789012:function:other" in ended.err
     assert ended.err.endswith("fix    FunctionName: !Ref Handle\n")
+
+
+def test_what_aws_refuses_in_the_template_is_mended_there(project: Desk):
+    project.write("template.yaml", TEMPLATE.replace("BatchSize: !Ref Size", "BatchSize: 20000"))
+    ended = project.replay("orders.json", "--mapping", "HandleTaken")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith("template.yaml:36:24  E204  ")
+    assert ended.err.endswith("\nfix    BatchSize: 100\n")
+
+
+def test_what_a_flag_replaces_in_the_template_may_be_wrong_there(project: Desk):
+    project.write("template.yaml", TEMPLATE.replace("BatchSize: !Ref Size", "BatchSize: 20000"))
+    ended = project.replay("orders.json", "--at-once", "--batch-size", "3")
+    assert "invocations  1 for 1 batch\n" in ended.out
+    refused = project.replay("orders.json", "--at-once", "--batch-size", "30000")
+    assert refused.code == 3
+    assert refused.err.endswith("\nfix    --batch-size 100\n")
+
+
+def test_a_position_that_replay_does_not_need_may_be_wrong(project: Desk):
+    project.write("template.yaml", TEMPLATE.replace("LATEST", "SOMEWHERE"))
+    assert project.replay("orders.json", "--at-once").code == 0
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1"])
+def test_streams_are_in_the_region_of_the_template(project: Desk, region: str):
+    by_arn = APP.replace("StreamName=os.environ", "StreamARN=os.environ")
+    project.write("src/app.py", by_arn)
+    project.write("template.yaml", TEMPLATE.replace("!Ref Copies", "!GetAtt Copies.Arn"))
+    ended = project.replay("orders.json", "--at-once", "--region", region, "-o", "json")
+    assert ended.err == ""
+    assert [(s["name"], len(s["records"])) for s in ended.json["streams"]] == [("copies", 3)]
+
+
+def test_streams_of_flags_are_in_the_region_of_the_capture(project: Desk):
+    project.write(
+        "other_app.py",
+        "import boto3\ndef handler(event, context):\n"
+        "    arn = event['Records'][0]['eventSourceARN'].replace('/orders', '/others')\n"
+        "    boto3.client('kinesis').put_record(StreamARN=arn, Data=b'x', PartitionKey='1')\n",
+    )
+    flags = ("--handler", "other_app:handler", "--stream", "others", "--at-once")
+    assert "published    1 record on others" in project.replay("orders.json", *flags).out

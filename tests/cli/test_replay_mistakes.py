@@ -91,18 +91,6 @@ def test_the_same_mistake_as_json(three_orders: Desk):
     assert (report["code"], report["fix"]) == ("E204", "--batch-size 100")
 
 
-def test_a_property_that_is_not_emulated(three_orders: Desk):
-    ended = three_orders.replay(
-        *all_at_once("fine"), "--filter-criteria", """Filters=[{Pattern='{"data": {"id": [1]}}'}]"""
-    )
-    assert ended.code == 3
-    assert ended.err == (
-        "E290  filters are not emulated yet\n"
-        "why    not emulated: AWS accepts it\n"
-        """fix    --filter-criteria '{"Filters": []}'\n"""
-    )
-
-
 def test_a_setting_that_is_none(three_orders: Desk):
     ended = three_orders.replay(*all_at_once("fine"), "--set", "backoff_first=0s")
     assert ended.code == 3
@@ -178,12 +166,13 @@ def test_an_option_without_its_value_points_to_the_help_of_the_command(three_ord
 
 
 def test_a_capture_of_another_source(three_orders: Desk):
-    three_orders.write("table.json", {"Records": [{"eventSource": "aws:dynamodb"}]})
-    ended = three_orders.replay("table.json", "--handler", "orders_app:fine")
+    three_orders.write("topic.json", {"eventSource": "aws:kafka", "records": {}})
+    ended = three_orders.replay("topic.json", "--handler", "orders_app:fine")
     assert ended.code == 3
     assert ended.err == (
-        "table.json:1:1  E290  this is a capture of DynamoDB: only Kinesis can be replayed yet\n"
-        '      1 | {"Records": [{"eventSource": "aws:dynamodb"}]}\n'
+        "topic.json:1:1  E290  this is a capture of Kafka: "
+        "only Kinesis and DynamoDB can be replayed yet\n"
+        '      1 | {"eventSource": "aws:kafka", "records": {}}\n'
         "        | ^\n"
         "why    not emulated: on AWS a mapping reads it\n"
     )

@@ -8,12 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
-from replay_desk import QUEUE, Desk, all_at_once
+from replay_desk import Desk, all_at_once
 
 import esm.cli.replaying
-from esm.cli.replay import replay
 
 # --- the handler and what is around it -----------------------------------------------------------
 
@@ -208,88 +206,6 @@ def test_a_full_disk(three_orders: Desk):
     assert full.stderr == (
         b"E487  the answer cannot be written to stdout: No space left on device\n"
     )
-
-
-# --- options that stay ---------------------------------------------------------------------------
-
-
-def test_a_flag_is_stronger_than_the_environment_and_that_than_the_file(
-    three_orders: Desk, monkeypatch: pytest.MonkeyPatch
-):
-    three_orders.write(
-        "pyproject.toml", '[tool.esm]\nhandler = "orders_app:fine"\nbatch-size = 3\nat-once = true'
-    )
-    assert "invocations  1 for 1 batch\n" in three_orders.replay("orders.json").out
-    monkeypatch.setenv("ESM_BATCH_SIZE", "2")
-    assert "invocations  2 for 2 batches\n" in three_orders.replay("orders.json").out
-    flag = three_orders.replay("orders.json", "--batch-size", "1").out
-    assert "invocations  3 for 3 batches\n" in flag
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (
-            "[tool.esm]\nbatchsize = 3",
-            "pyproject.toml  E262  [tool.esm] has 'batchsize', which is no option\n"
-            "fix    batch-size = …\n",
-        ),
-        ("[tool]\nesm = 3", "pyproject.toml  E263  [tool.esm] is no table\n"),
-        ("[tool", "pyproject.toml  E263  cannot be read: "),
-    ],
-)
-def test_a_file_of_options_that_is_wrong(three_orders: Desk, content: str, message: str):
-    three_orders.write("pyproject.toml", content)
-    ended = three_orders.replay(*all_at_once("fine"))
-    assert ended.code == 3
-    assert ended.err.startswith(message)
-
-
-@pytest.mark.parametrize("option", [p for p in replay.params if isinstance(p, click.Option)])
-def test_each_option_has_the_variable_of_its_name(option: click.Option):
-    name = max(option.opts, key=len).removeprefix("--").replace("-", "_").upper()
-    assert option.envvar in (None, f"ESM_{name}")
-    assert option.envvar or option.name == name.lower()
-
-
-@pytest.mark.parametrize(
-    ("line", "arguments"),
-    [
-        ('stream = "copies"', ["--stream", "copies"]),
-        ('stream = ["copies", "others:2"]', ["--stream", "copies", "--stream", "others:2"]),
-        ('set = {backoff_cap = "5s"}', ["--set", "backoff_cap=5s"]),
-        ("limit = 90", ["--limit", "90s"]),
-        ("latency = 0.5", ["--latency", "500ms"]),
-        (
-            'function-response-types = ["ReportBatchItemFailures"]',
-            ["--function-response-types", "ReportBatchItemFailures"],
-        ),
-        (
-            f'destination-config = {{OnFailure = {{Destination = "{QUEUE}"}}}}',
-            ["--destination-config", f"OnFailure={{Destination={QUEUE}}}"],
-        ),
-        ("bisect-batch-on-function-error = true", ["--bisect-batch-on-function-error"]),
-        ("maximum-retry-attempts = 3", ["--maximum-retry-attempts", "3"]),
-        ('fail-on = ["expired", "blocked"]', ["--fail-on", "expired,blocked"]),
-        ("batch-size = [1]", ["--batch-size", "1"]),
-    ],
-)
-def test_a_value_of_the_file_is_that_of_the_flag(
-    three_orders: Desk, line: str, arguments: list[str]
-):
-    by_flag = three_orders.replay(*all_at_once("fine", "-o", "json"), *arguments)
-    three_orders.write("pyproject.toml", f"[tool.esm]\n{line}\n")
-    by_file = three_orders.replay(*all_at_once("fine", "-o", "json"))
-    assert (by_flag.code, by_flag.err) == (0, "")
-    assert by_file == by_flag
-
-
-@pytest.mark.parametrize("line", ["bisect-batch-on-function-error = 3", 'timeline = "maybe"'])
-def test_a_value_of_the_file_that_is_no_switch(three_orders: Desk, line: str):
-    three_orders.write("pyproject.toml", f"[tool.esm]\n{line}\n")
-    ended = three_orders.replay(*all_at_once("fine"))
-    assert ended.code == 2
-    assert "is not a valid boolean" in ended.err
 
 
 # --- progress ------------------------------------------------------------------------------------

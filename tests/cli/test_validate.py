@@ -34,12 +34,13 @@ Resources:
           Type: Kinesis
           Properties:
             Stream: !GetAtt Orders.Arn
-            StartingPosition: LATEST
+            StartingPosition: TRIM_HORIZON
             BatchSize: !Ref Size
+            MaximumRetryAttempts: 2
 """
 SECRET_POSITION = "StartingPosition: !Ref Size"
 TOO_LARGE = TEMPLATE.replace("!Ref Size", "20000")
-TOO_LATE = TOO_LARGE.replace("LATEST", "LATER")
+TOO_LATE = TOO_LARGE.replace("TRIM_HORIZON", "LATER")
 
 
 @pytest.fixture
@@ -73,6 +74,24 @@ def test_all_mistakes_are_told_at_once_from_the_top(project: Desk):
         "        |                        ^",
     ]
     assert total == "2 errors"
+
+
+def test_a_warning_is_told_and_is_no_mistake(project: Desk):
+    project.write("template.yaml", TEMPLATE.replace("TRIM_HORIZON", "LATEST"))
+    ended = validate(project)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "template.yaml:20:31  W203  HandleTaken: what is written while the mapping starts is lost "
+        "with LATEST",
+        "     20 |             StartingPosition: LATEST",
+        "        |                               ^",
+        "why    AWS takes its iterators when it begins to poll, which may take minutes",
+        "fix    StartingPosition: TRIM_HORIZON",
+        "",
+        "1 warning",
+    ]
+    [warning] = validate(project, "-ojson").json
+    assert (warning["code"], warning["severity"]) == ("W203", "warning")
 
 
 def test_each_form_has_every_mistake(project: Desk):
@@ -251,9 +270,9 @@ def test_a_samconfig_that_says_nothing_to_us(project: Desk, text: str):
 
 def test_a_value_with_no_echo_is_not_shown(desk: Desk, capsys: pytest.CaptureFixture[str]):
     text = TEMPLATE.replace("    Default: 100", "    NoEcho: true")
-    desk.write("template.yaml", text.replace("StartingPosition: LATEST", SECRET_POSITION))
+    desk.write("template.yaml", text.replace("StartingPosition: TRIM_HORIZON", SECRET_POSITION))
     assert main(["validate", "--parameter-overrides", "Size=hushhush"]) == 3
     shown = capsys.readouterr().out
     assert "hushhush" not in shown
-    assert "the parameter Size is a Number, and '****' is no number" in shown
+    assert "the parameter Size cannot be '****'" in shown
     assert "Value '****' at 'startingPosition'" in shown
