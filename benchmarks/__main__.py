@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks import filter_step
+from benchmarks.dynamodb_limit import body, dynamodb_limit, item
 from benchmarks.limit import limit, noop
 
 ROUNDS = 7
@@ -72,6 +74,36 @@ def against_limit() -> list[Row]:
             what = f"from memory, factor {factor}, {records:,} records"
             rows.append(Row(what, statistics.median(ratios), target, "× C"))
     return rows
+
+
+def table_drain_us(records: int) -> float:
+    """CPU µs per record from an in-memory table through a no-op handler, batches of 100."""
+    from esm import Harness
+
+    harness = Harness(freeze=False)
+    table = harness.dynamodb(view="NEW_IMAGE")
+    mapping = harness.map(table, noop, batch_size=100)
+    for number in range(records):
+        table.put_item(item(number))
+    start = time.process_time()
+    harness.drain()
+    used = time.process_time() - start
+    assert len(mapping.delivered) == records
+    return used / records * 1e6
+
+
+def against_dynamodb_limit() -> list[Row]:
+    wire = body()
+    ratios = [table_drain_us(20_000) / dynamodb_limit(wire) for _ in range(ROUNDS)]
+    what = "from a table, 20,000 records"
+    return [Row(what, statistics.median(ratios), 2.0, "× limit")]
+
+
+def against_limit_of_filters() -> list[Row]:
+    records = filter_step.records()
+    ratios = [filter_step.filter_us(records) / limit() for _ in range(ROUNDS)]
+    what = "filter step, 3 fields of 200-byte JSON in base64"
+    return [Row(what, statistics.median(ratios), 2.5, "× C")]
 
 
 # --- virtual time ---------------------------------------------------------------------------------
@@ -215,7 +247,14 @@ def start_up() -> list[Row]:
 
 
 def main() -> int:
-    rows = [*against_limit(), *virtual_time(), *start_up(), *with_a_template()]
+    rows = [
+        *against_limit(),
+        *against_dynamodb_limit(),
+        *against_limit_of_filters(),
+        *virtual_time(),
+        *start_up(),
+        *with_a_template(),
+    ]
     c = f"C = {median(limit):.2f} µs a record on this machine"
     print(c, *rows, sep="\n")
     if "--write" in sys.argv:
