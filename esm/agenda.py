@@ -108,6 +108,7 @@ class Agenda:
             shard.tick_ms = tick_ms = self._next_tick_ms(shard, now_ms)
             if tick_ms is None:
                 machine.handle(PollsSuspended(), now_ms)
+                due_ms = machine.timer_ms  # a window waits for a read, or for this
             elif due_ms is None or tick_ms < due_ms:
                 due_ms = tick_ms
         if due_ms != shard.due_ms:
@@ -117,16 +118,22 @@ class Agenda:
                 heappush(self._entries, turn)
 
     def _next_tick_ms(self, shard: OpenedShard, now_ms: int) -> int | None:
-        """When to poll: at the next tick, or with skipping at the first that is not empty."""
+        """When to poll: at the next tick, or with skipping at the first that is not empty.
+
+        A source that pushes has no ticks: it is read just when it has something.
+        """
         poller = shard.machine.poller
         tick_ms = poller.due_ms
         assert tick_ms is not None
-        if not self._skip or shard.reader.must_poll:
+        interval_ms = shard.machine.policy.poll_interval_ms
+        must_poll = not self._skip or shard.reader.must_poll or shard.machine.must_catch_up
+        if interval_ms and must_poll:
             return tick_ms
         ready_ms = shard.reader.ready_ms(poller.position, now_ms)
         if ready_ms is None or ready_ms <= tick_ms:
             return None if ready_ms is None else tick_ms
-        interval_ms = shard.machine.policy.poll_interval_ms
+        if not interval_ms:
+            return ready_ms
         return tick_ms - (tick_ms - ready_ms) // interval_ms * interval_ms
 
     def pass_ticks(self, shard: OpenedShard, now_ms: int, *, turn_is_over: bool = False) -> int:
@@ -134,7 +141,7 @@ class Agenda:
 
         A tick at this very instant has passed when the shard's turn in it has.
         """
-        poller = shard.machine.poller
+        poller, interval_ms = shard.machine.poller, shard.machine.policy.poll_interval_ms
         turn_is_over |= self._passed[0] == now_ms and shard.order <= self._passed[1]
         last_ms = now_ms if turn_is_over else now_ms - 1
         if poller.suspended:
@@ -144,9 +151,8 @@ class Agenda:
             last_ms = min(last_ms, shard.tick_ms - 1)
         else:
             return 0
-        if tick_ms > last_ms:
+        if tick_ms > last_ms or not interval_ms:
             return 0
-        interval_ms = shard.machine.policy.poll_interval_ms
         count = (last_ms - tick_ms) // interval_ms + 1
         shard.machine.handle(PollsSkipped(count), now_ms)
         shard.reader.idle_until(tick_ms + (count - 1) * interval_ms)

@@ -10,6 +10,14 @@ from esm.errors import SettingsError
 from esm.instants import Duration, duration_ms, duration_text
 
 Midpoint = Literal["lower", "upper"]
+OversizeState = Literal["previous", "returned"]
+FanOutArn = Literal["consumer", "stream"]
+
+_CHOICES = {
+    "bisect_midpoint": get_args(Midpoint),
+    "oversize_state": get_args(OversizeState),
+    "fan_out_event_source_arn": get_args(FanOutArn),
+}
 
 _DURATIONS = (
     "backoff_first",
@@ -19,6 +27,8 @@ _DURATIONS = (
     "poll_failure_first",
     "poll_failure_cap",
     "latest_delay",
+    "tumbling_idle_grace",
+    "fan_out_delay",
 )
 _BACKOFFS = ("backoff", "throttle", "poll_failure")
 _WHY = "this setting is ours, AWS has no such property"
@@ -58,9 +68,31 @@ class Settings:
     """How long LATEST waits before it takes its iterators, so that records put meanwhile are
     missed. Ours: AWS says only that it may take minutes."""
 
+    fan_out_delay: Duration = "70ms"
+    """How long a record takes to an enhanced fan-out consumer. Ours: AWS says "typically" 70 ms."""
+
+    fan_out_event_source_arn: FanOutArn = "consumer"
+    """Which ARN events of an enhanced fan-out mapping name: the "consumer" that the mapping names,
+    or its "stream". Ours: AWS does not document it."""
+
     bisect_midpoint: Midpoint = "lower"
     """Which half of an odd batch is the smaller: "lower" the left one, "upper" the right one.
     Ours: AWS splits "in two" and says no more."""
+
+    tumbling_idle_grace: Duration = "2m"
+    """How long after its end a tumbling window waits for more records before its final call.
+    Ours: AWS waits "up to 2 minutes", and does not say what shortens it."""
+
+    oversize_state: OversizeState = "previous"
+    """Which state the function is handed when one that it returned exceeds 1 MB: the "previous"
+    one, within the limit, or the "returned" one. Ours: AWS only says that the window ends early."""
+
+    maximum_filters: int = 5
+    """The most filters of a mapping. Ours to set: AWS's quota is 5, and goes to 10 on request."""
+
+    reject_plain_data_patterns: bool = True
+    """Whether a Kinesis pattern with a list right under `data` is refused. Ours: AWS refuses "a
+    pattern that is not JSON" for data, and does not say which that is."""
 
     skip_idle_polls: bool = True
     """In virtual time, pass over polls that would find nothing. Ours; the run is the same."""
@@ -70,12 +102,13 @@ class Settings:
             object.__setattr__(self, name, _normal(name, getattr(self, name)))
         for kind in _BACKOFFS:
             self._check_backoff(kind)
-        for name in ("read_ahead_records", "read_ahead_bytes"):
+        for name in ("read_ahead_records", "read_ahead_bytes", "maximum_filters"):
             _check_count(name, getattr(self, name))
-        if self.bisect_midpoint not in get_args(Midpoint):
-            raise _senseless("bisect_midpoint", self.bisect_midpoint, 'be "lower" or "upper"')
-        if not isinstance(self.skip_idle_polls, bool):
-            raise _senseless("skip_idle_polls", self.skip_idle_polls, "be True or False")
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for name in ("reject_plain_data_patterns", "skip_idle_polls"):
+            if not isinstance(getattr(self, name), bool):
+                raise _senseless(name, getattr(self, name), "be True or False")
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in self.changed().items())
@@ -139,6 +172,11 @@ def _normal(name: str, value: Duration) -> str:
 def _check_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _senseless(name, value, "be a whole number from 1")
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise _senseless(name, value, "be " + " or ".join(f'"{each}"' for each in choices))
 
 
 def _senseless(name: str, value: object, must: str) -> SettingsError:

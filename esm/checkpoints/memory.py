@@ -16,13 +16,15 @@ class MemoryCheckpoints:
         return dict(self._saved.get((mapping, stream), {}))
 
     def save(self, mapping: str, stream: str, shard_id: str, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint, unless a later one is there already."""
+        """Keep a checkpoint, unless one of a later place is there already."""
         shards = self._saved.setdefault((mapping, stream), {})
         saved = shards.get(shard_id)
-        if saved is None or _rank(checkpoint) > _rank(saved):
+        if saved is None or not _is_behind(checkpoint, saved):
             shards[shard_id] = checkpoint
 
 
-def _rank(checkpoint: Checkpoint) -> tuple[int, bool]:
+def _is_behind(checkpoint: Checkpoint, saved: Checkpoint) -> bool:
     """Later places are higher; at one place, records resolved up to it beat a mere start."""
-    return checkpoint.position, not checkpoint.pinned
+    if checkpoint.position != saved.position:
+        return checkpoint.position < saved.position
+    return checkpoint.pinned and not saved.pinned

@@ -19,7 +19,8 @@ class Batch:
     """Records that are invoked together until they are resolved or split.
 
     `attempts` counts the invocations of exactly this batch that reached the function, `throttles`
-    the ones since then that did not. `cause` is why its first attempt happens.
+    the ones since then that did not. `cause` is why its first attempt happens. Only the closing
+    call of a tumbling window has no records.
     """
 
     id: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from esm.core.failure import Batch
-from esm.core.model import DiscardInfo, Record
+from esm.core.model import DiscardInfo, Record, TumblingWindow
 
 
 class LaneState(StrEnum):
@@ -25,6 +25,7 @@ class Discard:
     batch: int
     records: list[Record]
     info: DiscardInfo
+    window: TumblingWindow | None = None
 
 
 @dataclass(slots=True)
@@ -33,7 +34,8 @@ class Lane:
 
     `work` is a stack: its last batch is the oldest unresolved one. `discards` are given up and not
     yet handed over, oldest first. `due_ms` is when the batching window closes (IDLE) or the retry
-    is due (BACKING_OFF).
+    is due (BACKING_OFF). `window` is the open tumbling window, on the first lane only: others go on
+    while one is closed that the mapping had before an update.
     """
 
     index: int
@@ -43,15 +45,17 @@ class Lane:
     buffer: list[Record] = field(default_factory=list)
     work: list[Batch] = field(default_factory=list)
     discards: tuple[Discard, ...] = ()
+    window: TumblingWindow | None = None
 
     @property
     def lowest_open(self) -> int | None:
         """Position of the first record here that is not resolved."""
         # Records given up for their age may lie behind some that are still to be invoked.
         lowest = self.discards[0].records[0].position if self.discards else None
-        if self.work:
-            first = self.work[-1].records[0].position
-            return first if lowest is None else min(first, lowest)
+        for batch in reversed(self.work):
+            if batch.records:
+                first = batch.records[0].position
+                return first if lowest is None else min(first, lowest)
         if lowest is None and self.buffer:
             return self.buffer[0].position
         return lowest

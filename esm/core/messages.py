@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from esm.core.model import Cause, DiscardInfo, Fate, Position, Record, Shard
+from esm.core.model import (
+    Cause,
+    DiscardInfo,
+    Fate,
+    Position,
+    Record,
+    Shard,
+    TumblingWindow,
+)
 
 
 class IllegalInput(Exception):
@@ -33,12 +41,18 @@ class RecordsArrived:
     """A read came back. `end_of_shard`: closed, and this was its last read.
 
     `lost`: records that the source forgot before they could be read, where it knows them.
+    `filtered`: those of the read that FilterCriteria removed; `records` are the others.
+    Of records that a producer has aggregated: `aggregates` is how many are among these as they
+    are; `strays` how many parts of unpacked ones the service has dropped.
     """
 
     records: Sequence[Record]
     millis_behind: int = 0
     end_of_shard: bool = False
     lost: Sequence[Record] = ()
+    filtered: Sequence[Record] = ()
+    aggregates: int = 0
+    strays: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +85,27 @@ class PollsResumed:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The function took the whole batch."""
+    """The function took the whole batch.
+
+    `state`: the JSON that it returned for the open tumbling window.
+    """
 
     lane: int
     batch: int
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PartlyFailed:
-    """The function reported failures; `failed_from` is the index of the lowest one."""
+    """The function reported failures; `failed_from` is the index of the lowest one.
+
+    `state`, as in Succeeded, covers the records before it.
+    """
 
     lane: int
     batch: int
     failed_from: int
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +174,8 @@ class GetRecords:
 class Invoke:
     """Call the function with these records. Answer: an Outcome.
 
-    `parent` is the batch that a half or a remainder came from; `attempt` counts from 1.
+    `parent` is the batch that a half or a remainder came from; `attempt` counts from 1; `window`
+    is there in a mapping with tumbling windows, whose closing calls have no records.
     """
 
     lane: int
@@ -161,6 +184,7 @@ class Invoke:
     attempt: int
     cause: Cause
     parent: int | None = None
+    window: TumblingWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +195,7 @@ class SendToDestination:
     batch: int
     records: Sequence[Record]
     info: DiscardInfo
+    window: TumblingWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +211,22 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class SaveCheckpoint:
-    """Everything in the shard up to and including `position` is resolved. No answer."""
+    """Everything in the shard up to and including `position` is resolved. No answer.
+
+    `window`: the open tumbling window, whose state covers just these records.
+    """
 
     position: int
+    window: TumblingWindow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateDropped:
+    """A closing call has used up its quota: the window's state reached nobody. No answer."""
+
+    lane: int
+    batch: int
+    window: TumblingWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +234,9 @@ class CloseShard:
     """The shard is read to its end and everything in it is resolved. No answer."""
 
 
-ShardCommand = GetRecords | Invoke | SendToDestination | Resolved | SaveCheckpoint | CloseShard
+ShardCommand = (
+    GetRecords | Invoke | SendToDestination | Resolved | SaveCheckpoint | StateDropped | CloseShard
+)
 
 # --- the stream above its shards -----------------------------------------------------------------
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+# The state of a tumbling window, per shard, "1 MB".
+# https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+STATE_LIMIT_BYTES = 1_048_576
+
 # The synchronous invoke request limit, "6 MB".
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 PAYLOAD_LIMIT_BYTES = 6_291_456
@@ -39,10 +43,14 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What an event weighs beside its records: `event_bytes` once, `record_bytes` per record."""
+    """What an event weighs beside its records: `event_bytes` once, `record_bytes` per record.
+
+    `window_bytes` once more in a mapping with tumbling windows, beside the state.
+    """
 
     event_bytes: int = 0
     record_bytes: int = 0
+    window_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,26 @@ class Cause(StrEnum):
     WINDOW = "window"
 
 
+class Closing(StrEnum):
+    """Why a call of a tumbling window has no records and takes the state away."""
+
+    FINAL = "final"  # the window is over
+    EARLY = "early"  # its state has grown too large; the window goes on with a fresh one
+
+
+@dataclass(frozen=True, slots=True)
+class TumblingWindow:
+    """A tumbling window of a shard, [start, end), with its state as JSON text.
+
+    `closing` is set while the function has yet to take the state in a call without records.
+    """
+
+    start_ms: int
+    end_ms: int
+    state: str = "{}"
+    closing: Closing | None = None
+
+
 class Fate(StrEnum):
     """How a record was resolved. Each record gets exactly one, at least once."""
 
@@ -108,6 +136,7 @@ class Policy:
     """A mapping's settings as the machine needs them; `mapping.py` makes it.
 
     The first block is AWS's, the second ours (`esm.Settings`): AWS publishes nothing there.
+    `poll_interval_ms` is 0 where the source pushes, and is read just when it has something.
     """
 
     batch_size: int = 100
@@ -117,6 +146,7 @@ class Policy:
     maximum_retry_attempts: int = INFINITE
     maximum_record_age_ms: int = INFINITE
     has_destination: bool = False
+    tumbling_window_ms: int = 0
 
     poll_interval_ms: int = 1_000
     read_limit: int = 10_000
@@ -130,6 +160,9 @@ class Policy:
     read_ahead_records: int = 10_000
     read_ahead_bytes: int = 10 * 1024 * 1024
     bisect_midpoint_upper: bool = False
+    state_limit_bytes: int = STATE_LIMIT_BYTES
+    tumbling_idle_grace_ms: int = 120_000
+    hands_over_oversize_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Poller:
 
     `position` is where reading goes on, also with a new shard iterator; `next_ms` the tick of the
     cadence that comes next. `suspended`: the source has nothing and will tell when it has.
+    `caught_up`: the last read left nothing behind.
     """
 
     position: Position
@@ -27,21 +28,24 @@ class Poller:
     reading: bool = False
     suspended: bool = False
     ended: bool = False
+    caught_up: bool = False
 
     def arrived(self, read: RecordsArrived, policy: Policy, now_ms: int) -> None:
         """A read came back."""
         # Lambda polls a shard about once a second, and without waiting while there is more.
-        more = bool(read.records) and read.millis_behind > 0
+        seen = [each[-1].position for each in (read.records, read.filtered) if each]
+        more = bool(seen) and read.millis_behind > 0
         self.reading = False
         self.failures = 0
         self.next_ms = now_ms if more else now_ms + policy.poll_interval_ms
         self.ended = read.end_of_shard
-        if read.records:
-            self.position = After(read.records[-1].position)
+        self.caught_up = read.end_of_shard or read.millis_behind == 0
+        if seen:
+            self.position = After(max(seen))
 
     def failed(self, message: PollFailed, policy: Policy, now_ms: int) -> None:
         """A read failed: retry counters and records are not touched by that."""
-        self.reading = False
+        self.reading = self.caught_up = False
         self.failures += 1
         if message.reason is PollFailure.EXPIRED_ITERATOR and self.failures == 1:
             # A new iterator is all it takes.
@@ -55,11 +59,12 @@ class Poller:
         """Keep the next tick in mind, but do not read at it."""
         assert self.due_ms is not None
         self.next_ms, self.due_ms = self.due_ms, None
-        self.suspended = True
+        self.suspended = self.caught_up = True
 
     def skip(self, count: int, policy: Policy) -> None:
         """So many polls of the cadence were not made, because they would have been empty."""
         self.failures = 0
+        self.caught_up = True
         tick_ms = self.next_ms if self.suspended else self.due_ms
         assert tick_ms is not None
         self.next_ms = tick_ms + count * policy.poll_interval_ms

@@ -32,6 +32,20 @@ class Rejected:
     reason: str
 
 
+def read_state(payload: object) -> dict[str, object] | Rejected:
+    """The state that the function of a tumbling window has to return with every response.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+    """
+    state = payload.get("state") if isinstance(payload, dict) else None
+    if isinstance(state, dict):
+        return state
+    what = "no state" if state is None else f"a state that is {_kind(state)}"
+    return Rejected(
+        f"the response of a tumbling window must have an object as state, it has {what}"
+    )
+
+
 Verdict = Success | Partial | Rejected
 
 _SUCCESS = Success()

@@ -7,8 +7,9 @@ A shard has as many lanes as ParallelizationFactor says, each with at most one i
       └───────────────┴────────── DISCARDING ◀──────────────┘
 
 Order: within a lane by position, so per partition key; nothing later of a lane is touched before
-its oldest batch is resolved. The rules stand in `polling`, `batching`, `failure`, `retention` and
-`watermark`; here the books are kept.
+its oldest batch is resolved. With tumbling windows there is one lane and, from a window's first
+record to its final call, an open `window`. The rules stand in `polling`, `batching`, `failure`,
+`retention`, `window` and `watermark`; here the books are kept.
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import assert_never
 
 from esm.core import batching, failure
+from esm.core import window as tumbling
 from esm.core.failure import Batch
 from esm.core.lane import Discard, Lane, LaneState
 from esm.core.messages import (
@@ -44,12 +47,15 @@ from esm.core.messages import (
     SendToDestination,
     ShardCommand,
     ShardInput,
+    StateDropped,
     Stopped,
     Succeeded,
     Throttled,
 )
 from esm.core.model import (
+    After,
     Cause,
+    Closing,
     Condition,
     DiscardInfo,
     Envelope,
@@ -57,10 +63,13 @@ from esm.core.model import (
     Policy,
     Position,
     Record,
+    TumblingWindow,
 )
 from esm.core.polling import Poller
 from esm.core.retention import is_trimmed
 from esm.core.watermark import Watermark
+
+_position = attrgetter("position")
 
 # The state that a lane must be in for an answer to make sense.
 EXPECTED_STATE: dict[type[LaneInput], LaneState] = {
@@ -87,6 +96,7 @@ class ShardMachine:
     poller: Poller
     lanes: list[Lane]
     watermark: Watermark = field(default_factory=Watermark)
+    windows_end_ms: int = 0
     next_batch: int = 1
     closed: bool = False
     stopped: bool = False
@@ -100,18 +110,43 @@ class ShardMachine:
         start: Position,
         retention_ms: int | None,
         now_ms: int,
+        window: TumblingWindow | None = None,
     ) -> ShardMachine:
-        """A machine that will read its shard from `start`, for the first time now."""
+        """A machine that will read its shard from `start`, for the first time now.
+
+        `window` is what the checkpoint at `start` says was open there.
+        """
         lanes = [Lane(index, now_ms) for index in range(policy.parallelization_factor)]
-        return cls(shard_id, policy, envelope, retention_ms, Poller(start, now_ms, now_ms), lanes)
+        watermark = Watermark(start.position if isinstance(start, After) else None)
+        poller = Poller(start, now_ms, now_ms)
+        lanes[0].window = tumbling.resumed(window, policy)
+        return cls(shard_id, policy, envelope, retention_ms, poller, lanes, watermark)
+
+    @property
+    def window(self) -> TumblingWindow | None:
+        """The open tumbling window."""
+        return self.lanes[0].window
 
     @property
     def timer_ms(self) -> int | None:
         """When a window closes or a retry is due, polls aside."""
-        if len(self.lanes) == 1:  # asked for after every input, and most shards have one
+        if len(self.lanes) == 1 and self.lanes[0].window is None:  # asked for after every input
             return self.lanes[0].due_ms
-        dues = [lane.due_ms for lane in self.lanes if lane.due_ms is not None]
-        return min(dues) if dues else None
+        dues = [self._closing_ms, *[lane.due_ms for lane in self.lanes]]
+        return min([due_ms for due_ms in dues if due_ms is not None], default=None)
+
+    @property
+    def _closing_ms(self) -> int | None:
+        """When the open window closes if no more records come."""
+        lane = self.lanes[0]
+        window = lane.window
+        if window is None or self.stopped or lane.state is not LaneState.IDLE:
+            return None
+        if window.closing is not None:  # the checkpoint says that a closing call is still owed
+            return window.start_ms
+        if lane.buffer or not self.poller.caught_up:
+            return None
+        return tumbling.closes_ms(window, self.policy, shard_ended=self.poller.ended)
 
     @property
     def deadline_ms(self) -> int | None:
@@ -120,6 +155,11 @@ class ShardMachine:
         if timer_ms is None or poll_ms is None:
             return poll_ms if timer_ms is None else timer_ms
         return min(timer_ms, poll_ms)
+
+    @property
+    def must_catch_up(self) -> bool:
+        """Whether a poll counts even if it is empty: a window's end waits for what was missed."""
+        return self.lanes[0].window is not None and not self.poller.caught_up
 
     @property
     def is_quiet(self) -> bool:
@@ -186,30 +226,35 @@ class ShardMachine:
             self.poller.reading = True
             out.append(GetRecords(self.poller.position, self.policy.read_limit))
             return
-        for lane in self.lanes:
-            self._proceed_if_due(lane, now_ms, out)
+        self._proceed_all(now_ms, out)
 
     def _arrive(self, read: RecordsArrived, now_ms: int, out: list[ShardCommand]) -> None:
         self.poller.arrived(read, self.policy, now_ms)
         if read.lost:
             out.append(Resolved(None, None, read.lost, Fate.EXPIRED))
-        if read.records:
+        if read.filtered:
+            self.watermark.read(sorted([*read.records, *read.filtered], key=_position))
+        elif read.records:
             self.watermark.read(read.records)
-            self._distribute(read.records)
-        # In the order of lanes, as without a read: an empty one changes nothing.
+        self._distribute(read.records)
+        if read.filtered:
+            # What is filtered out is done with, but the checkpoint waits for what came before it.
+            out.append(Resolved(None, None, read.filtered, Fate.FILTERED))
+            self._save(out)
+        self._proceed_all(now_ms, out)
+
+    def _proceed_all(self, now_ms: int, out: list[ShardCommand]) -> None:
+        # In the order of lanes, whether they have got records or are due: an empty read changes
+        # nothing.
         for lane in self.lanes:
             if lane.state is LaneState.IDLE and lane.buffer:
                 self._proceed(lane, now_ms, out)
-            else:
-                self._proceed_if_due(lane, now_ms, out)
-
-    def _proceed_if_due(self, lane: Lane, now_ms: int, out: list[ShardCommand]) -> None:
-        if lane.due_ms is None or lane.due_ms > now_ms:
-            return
-        # A window that is over stays over, however late the call comes.
-        if lane.state is LaneState.BACKING_OFF:
-            lane.due_ms = None
-        self._proceed(lane, now_ms, out)
+            elif lane.due_ms is not None and lane.due_ms <= now_ms:
+                lane.due_ms = None
+                self._proceed(lane, now_ms, out)
+        closing_ms = self._closing_ms if self.lanes[0].window is not None else None
+        if closing_ms is not None and closing_ms <= now_ms:
+            self._proceed(self.lanes[0], now_ms, out)
 
     def _distribute(self, records: Sequence[Record]) -> None:
         factor = self.policy.parallelization_factor
@@ -243,37 +288,128 @@ class ShardMachine:
             elif self.stopped:
                 lane.state = LaneState.IDLE
                 return
+            elif lane.window is not None and self._has_to_close(lane):
+                lane.work.append(self._new_batch((), Cause.WINDOW))
             elif not lane.work:
                 if not self._take(lane, now_ms):
                     return
-            elif not self._drop_outdated(lane, now_ms, out):
+            elif self._drop_outdated(lane, now_ms, out):
+                continue
+            elif lane.window is None or not self._cut_to_fit(lane):
                 self._invoke(lane, out)
                 return
 
     def _take(self, lane: Lane, now_ms: int) -> bool:
-        """Move a batch from the buffer to the stack if one is due; else note when it will be."""
+        """Move a batch from the buffer to the stack if one is due; else note when it will be.
+
+        With tumbling windows the open window may have to be closed instead.
+        """
         if lane.state is not LaneState.IDLE:
             # The next window begins as soon as the previous invocation is over.
             lane.state = LaneState.IDLE
             lane.window_start_ms = now_ms
-        if not lane.buffer or not self._batch_is_due(lane, now_ms):
+        front = self._front(lane)
+        if not front:
+            return self._close_window_if_over(lane, now_ms)
+        envelope = tumbling.weighed(self.envelope, lane.window)
+        if not self._batch_is_due(lane, front, envelope, now_ms):
             return False
-        count = batching.take(lane.buffer, self.policy, self.envelope)
+        count = batching.take(front, self.policy, envelope)
         lane.work.append(self._new_batch(lane.buffer[:count], Cause.BATCH))
         del lane.buffer[:count]
         lane.window_start_ms = now_ms
         lane.due_ms = None
         return True
 
-    def _batch_is_due(self, lane: Lane, now_ms: int) -> bool:
-        window_ms = self.policy.maximum_batching_window_ms
+    def _batch_is_due(
+        self, lane: Lane, front: Sequence[Record], envelope: Envelope, now_ms: int
+    ) -> bool:
+        window_ms, window = self.policy.maximum_batching_window_ms, lane.window
         if window_ms == 0 or self.poller.ended:  # what a closed shard leaves does not wait
             return True
-        if batching.is_full(lane.buffer, self.policy, self.envelope):
+        if batching.is_full(front, self.policy, envelope):
             return True
         if lane.due_ms is None:
             lane.due_ms = batching.window_due_ms(lane.window_start_ms, now_ms, window_ms)
+        if window is not None:
+            # The end of a tumbling window ends a batching window, too.
+            is_over = len(front) < len(lane.buffer)
+            lane.due_ms = now_ms if is_over else min(lane.due_ms, window.end_ms)
         return lane.due_ms <= now_ms
+
+    # --- the tumbling window -----------------------------------------------------------------
+
+    def _front(self, lane: Lane) -> Sequence[Record]:
+        """The records at the front of the buffer that may go together."""
+        if not self.policy.tumbling_window_ms or not lane.buffer:
+            return lane.buffer
+        if lane.window is None:
+            arrived_ms = lane.buffer[0].arrived_ms
+            lane.window = tumbling.window_of(arrived_ms, self.windows_end_ms, self.policy)
+        return lane.buffer[: tumbling.belonging(lane.buffer, lane.window, self.policy)]
+
+    def _has_to_close(self, lane: Lane) -> bool:
+        """Whether the function is owed a call that takes the window's state, before all else."""
+        if lane.window is None or lane.window.closing is None:
+            return False
+        return not lane.work or lane.work[-1].cause is not Cause.WINDOW
+
+    def _close_window_if_over(self, lane: Lane, now_ms: int) -> bool:
+        """A record of a later window, the wait for one, or the shard's end closes the window."""
+        if lane.window is None:
+            return False
+        closing_ms = self._closing_ms
+        is_over = bool(lane.buffer) or (closing_ms is not None and closing_ms <= now_ms)
+        if is_over:
+            lane.window = replace(lane.window, closing=Closing.FINAL)
+        return is_over
+
+    def _keep_state(self, lane: Lane, outcome: Outcome) -> None:
+        """The function has taken records of the open window and has returned its state."""
+        if lane.window is None or not isinstance(outcome, Succeeded | PartlyFailed):
+            return
+        if outcome.state is not None:
+            lane.window = tumbling.after_call(lane.window, outcome.state, self.policy)
+
+    def _cut_to_fit(self, lane: Lane) -> bool:
+        """Split a half or a remainder that the window's state has grown too large for: ours."""
+        batch = lane.work[-1]
+        if not batch.records:
+            return False
+        envelope = tumbling.weighed(self.envelope, lane.window)
+        count = batching.take(batch.records, self.policy, envelope)
+        if count == len(batch.records):
+            return False
+        rest = self._new_batch(batch.records[count:], Cause.REMAINDER, batch.id)
+        lane.work[-1:] = [rest, batch.with_records(batch.records[:count])]
+        return True
+
+    def _close_window(self, lane: Lane, out: list[ShardCommand]) -> None:
+        """The function has taken the state, or nobody will."""
+        assert lane.window is not None
+        self.windows_end_ms = lane.window.end_ms
+        lane.window = tumbling.after_closing(lane.window)
+        assert self.watermark.position is not None  # the window's records are resolved
+        out.append(SaveCheckpoint(self.watermark.position, lane.window))
+
+    def _drop_state(self, lane: Lane, batch: Batch, out: list[ShardCommand]) -> None:
+        """Nobody has taken the window's state; what comes after it must not wait for ever."""
+        assert lane.window is not None
+        out.append(StateDropped(lane.index, batch.id, lane.window))
+        self._close_window(lane, out)
+
+    def _drop_stale_state(self, lane: Lane, now_ms: int, out: list[ShardCommand]) -> bool:
+        """A closing call has no records: its age is the time since its window's end.
+
+        Ours, as is its first attempt, which it has at any age.
+        """
+        batch = lane.work[-1]
+        assert lane.window is not None
+        is_tried = batch.attempts + batch.throttles > 0
+        if not is_tried or not failure.is_too_old(lane.window.end_ms, self.policy, now_ms):
+            return False
+        self._drop_state(lane, lane.work.pop(), out)
+        return True
 
     def _new_batch(
         self, records: Sequence[Record], cause: Cause, parent: int | None = None
@@ -287,15 +423,21 @@ class ShardMachine:
         cause = Cause.RETRY if batch.attempts else batch.cause
         attempt = batch.attempts + 1
         lane.state = LaneState.INVOKING
-        out.append(Invoke(lane.index, batch.id, batch.records, attempt, cause, batch.parent))
+        out.append(
+            Invoke(lane.index, batch.id, batch.records, attempt, cause, batch.parent, lane.window)
+        )
 
     def _settle(self, lane: Lane, outcome: Outcome, now_ms: int, out: list[ShardCommand]) -> None:
         batch = lane.work.pop()
         records = batch.records
         match failure.decide(batch, outcome, self.policy):
+            case failure.Complete() if batch.cause is Cause.WINDOW:
+                self._close_window(lane, out)
             case failure.Complete():
+                self._keep_state(lane, outcome)
                 self._resolve(lane, batch.id, records, Fate.DELIVERED, out)
             case failure.Progress(delivered=count, delay_ms=delay_ms):
+                self._keep_state(lane, outcome)
                 lane.work.append(self._new_batch(records[count:], Cause.REMAINDER, batch.id))
                 self._resolve(lane, batch.id, records[:count], Fate.DELIVERED, out)
                 self._back_off(lane, now_ms + delay_ms)
@@ -309,11 +451,13 @@ class ShardMachine:
                 lane.work.append(batch.after(attempts, throttles))
                 self._back_off(lane, now_ms + delay_ms)
                 return
+            case failure.Exhausted() if batch.cause is Cause.WINDOW:
+                self._drop_state(lane, batch, out)
             case failure.Exhausted(attempts=attempts):
                 error = outcome.function_error if isinstance(outcome, Failed) else None
                 condition = Condition.RETRY_ATTEMPTS_EXHAUSTED
                 info = DiscardInfo(condition, attempts, error, invoked=True)
-                lane.discards += (Discard(batch.id, list(records), info),)
+                lane.discards += (Discard(batch.id, list(records), info, lane.window),)
             case _ as never:
                 assert_never(never)
         self._proceed(lane, now_ms, out)
@@ -330,6 +474,8 @@ class ShardMachine:
         True when something was dropped, so that the lane has to be looked at again.
         """
         batch = lane.work[-1]
+        if batch.cause is Cause.WINDOW:
+            return self._drop_stale_state(lane, now_ms, out)
         oldest_ms = min([r.arrived_ms for r in batch.records])
         if is_trimmed(oldest_ms, self.retention_ms, now_ms):
             self._forget(lane, now_ms, out)
@@ -340,8 +486,10 @@ class ShardMachine:
             ]
             self._give_up(lane, old, Condition.RECORD_AGE_EXCEEDED)
             return True
-        is_new_single = len(batch.records) == 1 and batch.attempts == 0
-        if is_new_single and batching.is_too_large(batch.records[0], self.policy, self.envelope):
+        if len(batch.records) > 1 or batch.attempts:
+            return False
+        envelope = tumbling.weighed(self.envelope, lane.window)
+        if batching.is_too_large(batch.records[0], self.policy, envelope):
             self._give_up(lane, batch.records, Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED)
             return True
         return False
@@ -362,7 +510,8 @@ class ShardMachine:
         # One more than the invocations, also when there was none: recorded on AWS for age.
         info = DiscardInfo(condition, batch.attempts + 1, invoked=batch.attempts > 0)
         kept, runs = failure.separate(batch.records, dropped)
-        lane.discards += tuple(Discard(batch.id, run, info) for run in runs)
+        window = lane.window
+        lane.discards += tuple(Discard(batch.id, run, info, window) for run in runs)
         lane.keep(kept)
 
     def _hand_over(self, lane: Lane, out: list[ShardCommand]) -> bool:
@@ -372,7 +521,11 @@ class ShardMachine:
             return True
         discard = lane.discards[0]
         lane.state = LaneState.DISCARDING
-        out.append(SendToDestination(lane.index, discard.batch, discard.records, discard.info))
+        out.append(
+            SendToDestination(
+                lane.index, discard.batch, discard.records, discard.info, discard.window
+            )
+        )
         return False
 
     def _resolve_discard(self, lane: Lane, out: list[ShardCommand], *, delivered: bool) -> None:
@@ -393,10 +546,14 @@ class ShardMachine:
     ) -> None:
         """Note the fate of records that have left the lane's books, and move the checkpoint."""
         out.append(Resolved(lane.index, batch, records, fate, info))
+        self._save(out)
+
+    def _save(self, out: list[ShardCommand]) -> None:
+        """Move the checkpoint up to the first record that is open on any lane."""
         opens = [p for p in [each.lowest_open for each in self.lanes] if p is not None]
         if self.watermark.advance(min(opens, default=None)):
             assert self.watermark.position is not None
-            out.append(SaveCheckpoint(self.watermark.position))
+            out.append(SaveCheckpoint(self.watermark.position, self.lanes[0].window))
 
     # --- the end, and what must not happen ---------------------------------------------------
 
@@ -408,7 +565,7 @@ class ShardMachine:
     def _close_if_done(self, out: list[ShardCommand]) -> None:
         if self.closed or self.stopped:
             return
-        if all(lane.lowest_open is None for lane in self.lanes):
+        if self.window is None and all(lane.lowest_open is None for lane in self.lanes):
             self.closed = True
             out.append(CloseShard())
 

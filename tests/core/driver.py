@@ -14,7 +14,7 @@ from random import Random
 from typing import Protocol
 
 from esm.core import messages as m
-from esm.core.model import After, AtTimestamp, Position, TrimHorizon
+from esm.core.model import After, AtTimestamp, Position, TrimHorizon, TumblingWindow
 from esm.core.retention import is_trimmed
 from esm.core.shard import ShardMachine
 
@@ -29,11 +29,15 @@ class Rec:
 
 @dataclass
 class ScriptedShard:
-    """Gives each record from its arrival on. Closes at `closes_ms`; None: it stays open."""
+    """Gives each record from its arrival on. Closes at `closes_ms`; None: it stays open.
+
+    `filtered`: positions of records that FilterCriteria remove.
+    """
 
     records: Sequence[Rec]
     closes_ms: int | None = 0
     retention_ms: int | None = None
+    filtered: frozenset[int] = frozenset()
     told_lost: set[int] = field(default_factory=set)
 
     def read(self, position: Position, limit: int, now_ms: int) -> m.RecordsArrived:
@@ -47,7 +51,10 @@ class ScriptedShard:
         more = len(kept) > limit
         closed = self.closes_ms is not None and now_ms >= self.closes_ms
         end = closed and not more and len(arrived) == len(self.records)
-        return m.RecordsArrived(kept[:limit], 1 if more else 0, end, lost)
+        read = kept[:limit]
+        matching = [r for r in read if r.position not in self.filtered]
+        filtered = [r for r in read if r.position in self.filtered]
+        return m.RecordsArrived(matching, 1 if more else 0, end, lost, filtered)
 
 
 class Answers(Protocol):
@@ -58,6 +65,14 @@ class Answers(Protocol):
     def to_invoke(self, command: m.Invoke, now_ms: int) -> tuple[int, m.Outcome]: ...
 
     def to_send(self, command: m.SendToDestination, now_ms: int) -> tuple[int, m.LaneInput]: ...
+
+
+def state_after(command: m.Invoke, taken: int) -> str | None:
+    """What a function returns that lists in its state which records it has taken."""
+    if command.window is None:
+        return None
+    before = "" if command.window.state == "{}" else command.window.state
+    return f"{before} {' '.join(str(r.position) for r in command.records[:taken])}".strip()
 
 
 @dataclass
@@ -81,12 +96,16 @@ class RandomAnswers:
     def to_invoke(self, command: m.Invoke, now_ms: int) -> tuple[int, m.Outcome]:
         delay_ms = self.rng.randrange(self.slowest_ms)
         lane, batch, size = command.lane, command.batch, len(command.records)
+        succeeded = m.Succeeded(lane, batch, state_after(command, size))
         if now_ms >= self.faults_until_ms:
-            return delay_ms, m.Succeeded(lane, batch)
+            return delay_ms, succeeded
+        index = self.rng.randrange(max(size, 1))
+        partly = m.PartlyFailed(lane, batch, index, state_after(command, index))
+        failed = m.Failed(lane, batch)
         outcomes: list[m.Outcome] = [
-            m.Succeeded(lane, batch),
-            m.PartlyFailed(lane, batch, self.rng.randrange(size)),
-            m.Failed(lane, batch),
+            succeeded,
+            partly if size else failed,  # a closing call has no record to report
+            failed,
             m.Throttled(lane, batch),
         ]
         return delay_ms, self.rng.choices(outcomes, weights=(4, 2, 3, 1))[0]
@@ -179,7 +198,7 @@ class Loop:
                 self._schedule(delay_ms, shard_id, answer)
             case m.CloseShard():
                 self.on_close(shard_id)
-            case m.Resolved() | m.SaveCheckpoint():
+            case m.Resolved() | m.SaveCheckpoint() | m.StateDropped():
                 pass
 
     def _schedule(self, delay_ms: int, shard_id: str, message: m.ShardInput | None) -> None:
@@ -192,10 +211,10 @@ class Loop:
             self._schedule(wait_ms + self.late_ms(), machine.shard_id, None)
 
 
-def last_checkpoint(log: Sequence[Entry]) -> Position:
-    """Where a new machine goes on after the run that left this log."""
-    saved = [e.message.position for e in log if isinstance(e.message, m.SaveCheckpoint)]
-    return After(saved[-1]) if saved else TrimHorizon()
+def last_checkpoint(log: Sequence[Entry]) -> tuple[Position, TumblingWindow | None]:
+    """Where a new machine goes on after the run that left this log, and its open window there."""
+    saved = [e.message for e in log if isinstance(e.message, m.SaveCheckpoint)]
+    return (After(saved[-1].position), saved[-1].window) if saved else (TrimHorizon(), None)
 
 
 def copied(actor: Actor) -> None:

@@ -8,7 +8,16 @@ from typing import Any
 from driver import Rec
 
 from esm.core import messages as m
-from esm.core.model import After, AtTimestamp, DiscardInfo, Envelope, Policy, Position, TrimHorizon
+from esm.core.model import (
+    After,
+    AtTimestamp,
+    DiscardInfo,
+    Envelope,
+    Policy,
+    Position,
+    TrimHorizon,
+    TumblingWindow,
+)
 from esm.core.shard import ShardMachine
 
 
@@ -36,23 +45,37 @@ def show_position(position: Position) -> str:
             return "from the latest"
 
 
+def show_window(window: TumblingWindow | None) -> str:
+    if window is None:
+        return ""
+    closing = f" {window.closing}" if window.closing else ""
+    return f" | {window.start_ms}-{window.end_ms} {window.state}{closing}"
+
+
 def show(command: m.ShardCommand) -> str:
-    """A command in one line; "0: invoke #3 [5 6] bisect 1 of #2" is lane 0, batch 3, attempt 1."""
+    """A command in one line; "0: invoke #3 [5 6] bisect 1 of #2" is lane 0, batch 3, attempt 1.
+
+    " | 0-60000 {} final" is the tumbling window, its state, and what kind of closing call it is.
+    """
     match command:
         case m.GetRecords(position=position, limit=limit):
             return f"read {limit} {show_position(position)}"
-        case m.Invoke(lane, batch, records, attempt, cause, parent):
+        case m.Invoke(lane, batch, records, attempt, cause, parent, window):
             origin = f" of #{parent}" if parent is not None else ""
-            return f"{lane}: invoke #{batch} {numbers(records)} {cause} {attempt}{origin}"
-        case m.SendToDestination(lane, batch, records, info):
-            return f"{lane}: send #{batch} {numbers(records)} {show_info(info)}"
+            what = f"{lane}: invoke #{batch} {numbers(records)} {cause} {attempt}{origin}"
+            return what + show_window(window)
+        case m.SendToDestination(lane, batch, records, info, window):
+            what = f"{lane}: send #{batch} {numbers(records)} {show_info(info)}"
+            return what + show_window(window)
         case m.Resolved(None, None, records, fate):
             return f"{numbers(records)} {fate}"
         case m.Resolved(lane, batch, records, fate, info):
             why = f" {show_info(info)}" if info else ""
             return f"{lane}: #{batch} {numbers(records)} {fate}{why}"
-        case m.SaveCheckpoint(position=number):
-            return f"checkpoint {number}"
+        case m.SaveCheckpoint(position=number, window=window):
+            return f"checkpoint {number}{show_window(window)}"
+        case m.StateDropped(lane, batch, window):
+            return f"{lane}: #{batch} state dropped{show_window(window)}"
         case m.CloseShard():
             return "close"
     raise AssertionError(command)
@@ -72,11 +95,14 @@ class Story:
         envelope: Envelope = NO_ENVELOPE,
         start: Position = OLDEST,
         at: int = 0,
+        window: TumblingWindow | None = None,
         **policy: Any,
     ) -> None:
         self.now_ms = at
         self.policy = Policy(**policy)
-        self.machine = ShardMachine.open("shard-0", self.policy, envelope, start, retention_ms, at)
+        self.machine = ShardMachine.open(
+            "shard-0", self.policy, envelope, start, retention_ms, at, window
+        )
 
     @property
     def deadline_ms(self) -> int | None:
@@ -108,14 +134,16 @@ class Story:
         assert batch is not None, f"lane {lane} awaits no answer"
         return lane, batch
 
-    def succeed(self, lane: int = 0, *, after: int = 0) -> list[str]:
-        return self.tell(m.Succeeded(*self._flying(lane)), after=after)
+    def succeed(self, lane: int = 0, *, after: int = 0, state: str | None = None) -> list[str]:
+        return self.tell(m.Succeeded(*self._flying(lane), state), after=after)
 
     def fail(self, lane: int = 0, error: str | None = "Unhandled", *, after: int = 0) -> list[str]:
         return self.tell(m.Failed(*self._flying(lane), error), after=after)
 
-    def fail_from(self, index: int, lane: int = 0, *, after: int = 0) -> list[str]:
-        return self.tell(m.PartlyFailed(*self._flying(lane), index), after=after)
+    def fail_from(
+        self, index: int, lane: int = 0, *, after: int = 0, state: str | None = None
+    ) -> list[str]:
+        return self.tell(m.PartlyFailed(*self._flying(lane), index, state), after=after)
 
     def throttle(self, lane: int = 0, *, after: int = 0) -> list[str]:
         return self.tell(m.Throttled(*self._flying(lane)), after=after)

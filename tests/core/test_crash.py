@@ -22,10 +22,11 @@ from invariants import Watch
 from story import show
 
 from esm.core import messages as m
-from esm.core.model import After, Envelope, Policy, Position, TrimHorizon
+from esm.core.model import After, Envelope, Policy, Position, TrimHorizon, TumblingWindow
 from esm.core.shard import ShardMachine
 
-ENVELOPE = Envelope(10, 5)
+OLDEST = TrimHorizon()
+ENVELOPE = Envelope(10, 5, 8)
 RECORDS = [
     Rec(position, key="abcde"[position * position % 5], arrived_ms=position * 170, size=position)
     for position in range(1, 31)
@@ -39,15 +40,21 @@ class Scenario:
     policy: Policy
     seed: int
     retention_ms: int | None = None
+    filtered: frozenset[int] = frozenset()
 
-    def loop(self, start: Position, now_ms: int) -> Loop:
+    def loop(
+        self, start: Position = OLDEST, window: TumblingWindow | None = None, now_ms: int = 0
+    ) -> Loop:
         loop = Loop(now_ms=now_ms)
         machine = ShardMachine.open(
-            "shard-0", self.policy, ENVELOPE, start, self.retention_ms, now_ms
+            "shard-0", self.policy, ENVELOPE, start, self.retention_ms, now_ms, window
         )
-        shard = ScriptedShard(RECORDS, 6_000, self.retention_ms)
+        shard = ScriptedShard(RECORDS, 6_000, self.retention_ms, self.filtered)
         loop.add(machine, shard, RandomAnswers(self.seed, faults_until_ms=15_000))
         return loop
+
+    def watch(self, start: int = -1, window: TumblingWindow | None = None) -> Watch:
+        return Watch(self.policy, ENVELOPE, self.retention_ms, start, window)
 
 
 SCENARIOS = {
@@ -82,6 +89,32 @@ SCENARIOS = {
         5,
     ),
     "retention": Scenario(Policy(batch_size=5, parallelization_factor=2), 6, retention_ms=2_500),
+    "filters": Scenario(
+        Policy(batch_size=2, parallelization_factor=2), 7, filtered=frozenset(range(1, 30, 3))
+    ),
+    "tumbling windows": Scenario(
+        Policy(
+            batch_size=4,
+            tumbling_window_ms=1_000,
+            maximum_retry_attempts=1,
+            bisect_batch_on_function_error=True,
+            has_destination=True,
+        ),
+        19,
+        filtered=frozenset({3, 4, 19, 30}),
+    ),
+    "tumbling windows with states that are too large": Scenario(
+        Policy(
+            batch_size=4,
+            tumbling_window_ms=2_000,
+            tumbling_idle_grace_ms=0,
+            maximum_batching_window_ms=1_300,
+            maximum_retry_attempts=2,
+            state_limit_bytes=12,
+            hands_over_oversize_state=True,
+        ),
+        14,
+    ),
 }
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 
@@ -99,16 +132,16 @@ def follow(loop: Loop, watch: Watch) -> None:
 
 @every_scenario
 def test_a_crash_at_any_command_loses_no_record(scenario: Scenario) -> None:
-    whole = scenario.loop(TrimHorizon(), 0).run()
+    whole = scenario.loop().run()
     assert whole.commands > 30
     for number in range(whole.commands + 1):
-        first = scenario.loop(TrimHorizon(), 0).run(most_commands=number)
-        follow(first, Watch(scenario.policy, ENVELOPE, scenario.retention_ms))
-        saved = last_checkpoint(first.log)
+        first = scenario.loop().run(most_commands=number)
+        follow(first, scenario.watch())
+        saved, window = last_checkpoint(first.log)
 
-        second = scenario.loop(saved, first.now_ms).run()
+        second = scenario.loop(saved, window, first.now_ms).run()
         start = saved.position if isinstance(saved, After) else -1
-        watch = Watch(scenario.policy, ENVELOPE, scenario.retention_ms, start)
+        watch = scenario.watch(start, window)
         follow(second, watch)
 
         assert watch.closed
@@ -116,10 +149,42 @@ def test_a_crash_at_any_command_loses_no_record(scenario: Scenario) -> None:
         assert all(position > start for position in watch.fates)  # what is saved is done
 
 
+WINDOWED = [name for name, scenario in SCENARIOS.items() if scenario.policy.tumbling_window_ms]
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_no_crash_makes_a_state_forget_or_count_twice(name: str) -> None:
+    """What is saved as a state are the records before the checkpoint, and each of them once."""
+    scenario = SCENARIOS[name]
+    whole = scenario.loop().run()
+    for number in range(whole.commands + 1):
+        first = scenario.loop().run(most_commands=number)
+        saved, window = last_checkpoint(first.log)
+        second = scenario.loop(saved, window, first.now_ms).run()
+        start = saved.position if isinstance(saved, After) else -1
+        for call in calls_in(second.log):
+            counted = numbers_in(call.window)
+            assert counted == sorted({*counted})
+            assert all(r.position not in counted for r in call.records)
+        kept = numbers_in(window)
+        assert all(position <= start for position in kept)
+        assert {*kept} <= {*resolved(first.log)}
+
+
+def calls_in(log: list[Entry]) -> list[m.Invoke]:
+    return [e.message for e in log if isinstance(e.message, m.Invoke)]
+
+
+def numbers_in(window: TumblingWindow | None) -> list[int]:
+    return (
+        [int(number) for number in window.state.split()] if window and window.state != "{}" else []
+    )
+
+
 @every_scenario
 def test_a_machine_can_be_moved_at_any_step(scenario: Scenario) -> None:
-    stayed = scenario.loop(TrimHorizon(), 0).run()
-    moved = scenario.loop(TrimHorizon(), 0)
+    stayed = scenario.loop().run()
+    moved = scenario.loop()
     machine = moved.actors["shard-0"].machine
     moved.each_step = copied
     moved.run()
@@ -130,14 +195,14 @@ def test_a_machine_can_be_moved_at_any_step(scenario: Scenario) -> None:
 
 def trace(scenario: Scenario) -> str:
     """A whole run as text."""
-    log = scenario.loop(TrimHorizon(), 0).run().log
+    log = scenario.loop().run().log
     return "\n".join(
         f"{e.at_ms} {show(e.message) if isinstance(e.message, m.ShardCommand) else e.message!r}"
         for e in log
     )
 
 
-@pytest.mark.parametrize("name", ["lanes", "ages"])
+@pytest.mark.parametrize("name", ["lanes", "ages", "tumbling windows"])
 def test_a_run_is_the_same_under_any_hash_seed(name: str) -> None:
     program = f"import test_crash; print(test_crash.trace(test_crash.SCENARIOS[{name!r}]))"
     printed = [

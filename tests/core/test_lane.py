@@ -58,6 +58,13 @@ def discard(number: int, *positions: int) -> Discard:
             2,
             id="a discard from inside the batch it came from",
         ),
+        pytest.param(
+            Lane(0, 0, work=[batch(1, 3, 4), batch(2)]), 3, id="a closing call holds nothing up"
+        ),
+        pytest.param(
+            Lane(0, 0, work=[batch(1)], buffer=records(5)), 5, id="what comes after a closing call"
+        ),
+        pytest.param(Lane(0, 0, work=[batch(1)]), None, id="a closing call has no record"),
     ],
 )
 def test_the_first_open_record_of_a_lane(lane: Lane, lowest: int | None) -> None:

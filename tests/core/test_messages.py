@@ -10,7 +10,15 @@ import pytest
 from driver import Rec
 
 from esm.core import messages as m
-from esm.core.model import Cause, Condition, DiscardInfo, Fate, Shard, TrimHorizon
+from esm.core.model import (
+    Cause,
+    Condition,
+    DiscardInfo,
+    Fate,
+    Shard,
+    TrimHorizon,
+    TumblingWindow,
+)
 
 RECORDS = [Rec(1), Rec(2)]
 INFO = DiscardInfo(Condition.RECORD_AGE_EXCEEDED, 1)
@@ -33,6 +41,7 @@ EVERY: list[object] = [
     m.SendToDestination(0, 1, RECORDS, INFO),
     m.Resolved(0, 1, RECORDS, Fate.DISCARDED, INFO),
     m.SaveCheckpoint(2),
+    m.StateDropped(0, 1, TumblingWindow(0, 60_000)),
     m.CloseShard(),
     m.ShardsListed([Shard("a")]),
     m.ShardDone("a"),
@@ -58,7 +67,15 @@ def test_a_message_can_be_kept_and_compared(message: object) -> None:
 
 def test_a_read_is_up_to_date_and_not_the_last_until_it_says_so() -> None:
     read = m.RecordsArrived([])
-    assert (read.millis_behind, read.end_of_shard, read.lost) == (0, False, ())
+    assert (read.millis_behind, read.end_of_shard) == (0, False)
+    assert (read.lost, read.filtered) == ((), ())
+
+
+def test_a_mapping_without_tumbling_windows_says_nothing_of_them() -> None:
+    assert m.Succeeded(0, 1).state is m.PartlyFailed(0, 1, 1).state is None
+    assert m.Invoke(0, 1, RECORDS, 1, Cause.BATCH).window is None
+    assert m.SendToDestination(0, 1, RECORDS, INFO).window is None
+    assert m.SaveCheckpoint(2).window is None
 
 
 def test_a_failure_is_a_function_error_until_it_says_otherwise() -> None:

@@ -27,6 +27,9 @@ def reading(**fields: Any) -> Poller:
         pytest.param(RecordsArrived(TWO), 1_000, id="records, and the shard is read up"),
         pytest.param(RecordsArrived(TWO, millis_behind=1), 0, id="more is there: at once"),
         pytest.param(RecordsArrived([], millis_behind=900), 1_000, id="behind, but nothing came"),
+        pytest.param(
+            RecordsArrived([], millis_behind=1, filtered=TWO), 0, id="more, and all were filtered"
+        ),
     ],
 )
 def test_when_the_next_read_is_due(read: RecordsArrived, wait: int) -> None:
@@ -47,12 +50,54 @@ def test_the_cadence_is_a_setting() -> None:
     [
         pytest.param(RecordsArrived(TWO), After(9), id="after the last record read"),
         pytest.param(EMPTY, AtTimestamp(3), id="an empty read stays where it was"),
+        pytest.param(RecordsArrived([], filtered=TWO), After(9), id="after the last filtered one"),
+        pytest.param(
+            RecordsArrived([Rec(8)], filtered=TWO), After(9), id="the last was filtered, others not"
+        ),
+        pytest.param(
+            RecordsArrived(TWO, filtered=[Rec(8)]), After(9), id="the last was not filtered"
+        ),
     ],
 )
 def test_where_reading_goes_on(read: RecordsArrived, position: object) -> None:
     poller = Poller(AtTimestamp(3), NOW, None, reading=True)
     poller.arrived(read, Policy(), NOW)
     assert poller.position == position
+
+
+@pytest.mark.parametrize(
+    ("read", "caught_up"),
+    [
+        pytest.param(EMPTY, True, id="nothing is left"),
+        pytest.param(RecordsArrived(TWO), True, id="nothing is left behind these"),
+        pytest.param(RecordsArrived(TWO, millis_behind=1), False, id="more is there"),
+        pytest.param(RecordsArrived([], millis_behind=1), False, id="more is there, none came"),
+        pytest.param(
+            RecordsArrived([], millis_behind=1, end_of_shard=True), True, id="the end, whatever"
+        ),
+    ],
+)
+def test_whether_a_read_has_left_something_behind(read: RecordsArrived, caught_up: bool) -> None:
+    poller = reading(caught_up=not caught_up)
+    poller.arrived(read, Policy(), NOW)
+    assert poller.caught_up is caught_up
+
+
+def test_what_came_during_a_failing_read_is_not_known() -> None:
+    poller = reading(caught_up=True)
+    poller.failed(PollFailed(PollFailure.THROTTLED), Policy(), NOW)
+    assert poller.caught_up is False
+
+
+def test_a_poller_knows_of_nothing_that_is_left_only_after_a_read() -> None:
+    assert Poller(After(1), NOW, NOW).caught_up is False
+
+
+def test_polls_are_not_made_because_nothing_is_there() -> None:
+    skipping, suspended = Poller(After(1), NOW, NOW), Poller(After(1), NOW, NOW)
+    skipping.skip(1, Policy())
+    suspended.suspend()
+    assert skipping.caught_up is suspended.caught_up is True
 
 
 def test_a_closed_shard_is_read_to_its_end_once() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import reference
-from driver import Loop, Rec, ScriptedShard
+from driver import Loop, Rec, ScriptedShard, state_after
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -29,9 +29,9 @@ class Script:
         outcome = self.outcomes[self.used] if self.used < len(self.outcomes) else "s"
         self.used += 1
         match outcome:
-            case int(index):
+            case int(index) if size:
                 return m.PartlyFailed(lane, batch, index % size)
-            case "f":
+            case int() | "f":
                 return m.Failed(lane, batch)
             case "t":
                 return m.Throttled(lane, batch)
@@ -43,6 +43,13 @@ class Script:
 
     def to_invoke(self, command: m.Invoke, now_ms: int) -> tuple[int, m.Outcome]:
         outcome = self.next(command.lane, command.batch, len(command.records))
+        match outcome:
+            case m.Succeeded():
+                outcome = replace(outcome, state=state_after(command, len(command.records)))
+            case m.PartlyFailed(failed_from=count):
+                outcome = replace(outcome, state=state_after(command, count))
+            case _:
+                pass
         return reference.TAKES_MS, outcome
 
     def to_send(self, command: m.SendToDestination, now_ms: int) -> tuple[int, m.LaneInput]:
@@ -53,8 +60,12 @@ def calls_of(loop: Loop) -> list[tuple[str, list[int], int]]:
     calls: list[tuple[str, list[int], int]] = []
     for entry in loop.log:
         match entry.message:
-            case m.Invoke(records=records, attempt=attempt):
-                calls.append(("invoke", [r.position for r in records], attempt))
+            case m.Invoke(records=records, attempt=attempt, window=window):
+                what = window.closing or "invoke" if window else "invoke"
+                shown = f" {window.start_ms} {window.state}" if window else ""
+                calls.append((what + shown, [r.position for r in records], attempt))
+            case m.StateDropped():
+                calls.append(("dropped", [], 0))
             case m.SendToDestination(records=records, info=info):
                 count = info.approximate_invoke_count
                 calls.append((str(info.condition), [r.position for r in records], count))
@@ -65,7 +76,7 @@ def calls_of(loop: Loop) -> list[tuple[str, list[int], int]]:
     return calls
 
 
-policies = st.builds(
+plain_policies = st.builds(
     Policy,
     batch_size=st.integers(1, 8),
     bisect_batch_on_function_error=st.booleans(),
@@ -74,6 +85,15 @@ policies = st.builds(
     payload_limit_bytes=st.sampled_from([60, 100, 1_000]),
     has_destination=st.just(True),
 )
+windowed_policies = st.builds(
+    replace,
+    plain_policies,
+    payload_limit_bytes=st.sampled_from([80, 120, 1_000]),
+    tumbling_window_ms=st.sampled_from([1_000, 1_500, 4_000]),
+    tumbling_idle_grace_ms=st.sampled_from([0, 1_500, 3_000]),
+    state_limit_bytes=st.sampled_from([4, 12, 1_000]),
+    hands_over_oversize_state=st.booleans(),
+)
 outcomes = st.lists(
     st.one_of(st.sampled_from(["s", "f", "f", "f", "t"]), st.integers(0, 7)), max_size=40
 )
@@ -81,32 +101,35 @@ arrivals = st.lists(st.tuples(st.integers(0, 9_000), st.integers(1, 110)), max_s
 
 
 @given(
-    policy=policies,
+    policy=plain_policies | windowed_policies,
     script=outcomes,
     arrivals=arrivals,
     retention_ms=st.sampled_from([None, None, 4_000]),
+    filtered=st.frozensets(st.integers(1, 25)),
 )
 def test_the_machine_makes_the_calls_of_the_straight_line_model(
     policy: Policy,
     script: list[str | int],
     arrivals: list[tuple[int, int]],
     retention_ms: int | None,
+    filtered: frozenset[int],
 ) -> None:
-    envelope = Envelope(event_bytes=10, record_bytes=5)
+    envelope = Envelope(event_bytes=10, record_bytes=5, window_bytes=7)
     records = [
         Rec(position, arrived_ms=arrived_ms, size=size)
         for position, (arrived_ms, size) in enumerate(sorted(arrivals), 1)
     ]
     oracle, ours = Script(script), Script(script)
     lane = reference.Lane(policy, envelope, retention_ms, lambda b: oracle.next(0, 0, len(b)))
-    lane.run(list(records))
+    ended_ms = reference.read_ms(records[-1]) if records else 0
+    lane.run([r for r in records if r.position not in filtered], ended_ms)
 
     loop = Loop()
     machine = ShardMachine.open("shard-0", policy, envelope, TrimHorizon(), retention_ms, 0)
-    loop.add(machine, ScriptedShard(records, 0, retention_ms), ours)
+    loop.add(machine, ScriptedShard(records, 0, retention_ms, filtered), ours)
     loop.run()
 
     assert calls_of(loop) == lane.calls
     assert machine.closed
-    for what in {call[0] for call in lane.calls}:
+    for what in {call[0].split()[0] for call in lane.calls}:
         event(what)

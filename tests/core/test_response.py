@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esm.core.response import Partial, Rejected, Success, read_response
+from esm.core.response import Partial, Rejected, Success, read_response, read_state
 
 BATCH = ["101", "102", "103", "104"]
 
@@ -174,3 +174,35 @@ def test_any_json_gets_one_of_three_answers(payload):
             assert failed_from == min(BATCH.index(identifier) for identifier in reported)
         case Rejected(reason):
             assert reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("payload", "state"),
+    [
+        pytest.param({"state": {"sum": 5}}, {"sum": 5}, id="an object"),
+        pytest.param({"state": {}}, {}, id="an empty object"),
+        pytest.param({**failures("102"), "state": {"sum": 5}}, {"sum": 5}, id="beside failures"),
+    ],
+)
+def test_the_state_of_a_tumbling_window(payload, state):
+    assert read_state(payload) == state
+
+
+@pytest.mark.parametrize(
+    ("payload", "what"),
+    [
+        pytest.param(None, "no state", id="nothing was returned"),
+        pytest.param({}, "no state", id="an empty object"),
+        pytest.param({"State": {}}, "no state", id="case matters"),
+        pytest.param({"state": None}, "no state", id="null is none"),
+        pytest.param("state", "no state", id="a string"),
+        pytest.param([{"state": {}}], "no state", id="a list"),
+        pytest.param({"state": 5}, "a state that is a number", id="a number for a state"),
+        pytest.param({"state": False}, "a state that is a boolean", id="false is not none"),
+        pytest.param({"state": [1]}, "a state that is a list", id="a list for a state"),
+        pytest.param({"state": "{}"}, "a state that is a string", id="JSON text for a state"),
+    ],
+)
+def test_a_response_of_a_tumbling_window_without_its_state(payload, what):
+    reason = f"the response of a tumbling window must have an object as state, it has {what}"
+    assert read_state(payload) == Rejected(reason)

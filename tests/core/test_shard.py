@@ -1,13 +1,18 @@
-"""Stories of one shard: reading, trouble, the end. Batches and lanes are in their own module."""
+"""Stories of one shard: reading, trouble, the end.
+
+Batches and lanes, filters and tumbling windows have more of them in modules of their own.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from driver import Rec
 from story import Story
 
 from esm.core import messages as m
-from esm.core.model import After, AtTimestamp, TrimHorizon
+from esm.core.model import After, AtTimestamp, TrimHorizon, TumblingWindow
 from esm.core.polling import Poller
 
 # Two lanes: "d" and "e" go to lane 0, "a" and "b" to lane 1.
@@ -397,6 +402,80 @@ class TestTheEndOfAShard:
         assert shard.succeed(1)[-1] == "close"
 
 
+class TestFilters:
+    def test_what_is_filtered_out_moves_the_checkpoint_but_not_past_the_rest(self) -> None:
+        shard = Story()
+        got = shard.read(2, filtered=[Rec(1), Rec(3)])
+        assert got == ["[1 3] filtered", "checkpoint 1", "0: invoke #1 [2] batch 1"]
+        assert shard.succeed() == ["0: #1 [2] delivered", "checkpoint 3"]
+
+
+class TestTumblingWindows:
+    def opened(self, **settings: Any) -> Story:
+        """Record 1 of the window [0, 10000) is delivered; the function's state is "a"."""
+        shard = Story(tumbling_window_ms=10_000, tumbling_idle_grace_ms=5_000, **settings)
+        assert shard.read(1, at=8_000) == ["0: invoke #1 [1] batch 1 | 0-10000 {}"]
+        assert shard.succeed(state="a")[-1] == "checkpoint 1 | 0-10000 a"
+        return shard
+
+    def test_the_next_record_of_a_later_window_closes_it(self) -> None:
+        shard = self.opened()
+        assert shard.read(2, at=10_000) == ["0: invoke #2 [] window 1 | 0-10000 a final"]
+        assert shard.succeed() == ["checkpoint 1", "0: invoke #3 [2] batch 1 | 10000-20000 {}"]
+        assert shard.fail() == []
+        assert shard.machine.timer_ms == 10_500
+
+    def test_so_does_time_unless_something_is_left_to_read(self) -> None:
+        shard = self.opened()
+        assert shard.machine.timer_ms == 15_000
+        assert not shard.machine.must_catch_up
+        assert shard.read(at=14_999, millis_behind=1) == []
+        assert shard.machine.timer_ms is None
+        assert shard.machine.must_catch_up
+        shard.tell(m.PollsSkipped(1))
+        assert shard.wait() == ["0: invoke #2 [] window 1 | 0-10000 a final"]
+
+    def test_an_answer_without_a_state_leaves_it_as_it_was(self) -> None:
+        shard = self.opened()
+        shard.read(2)
+        assert shard.succeed() == ["0: #2 [2] delivered", "checkpoint 2 | 0-10000 a"]
+
+    def test_its_end_ends_a_batching_window(self) -> None:
+        shard = Story(tumbling_window_ms=10_000, maximum_batching_window_ms=60_000)
+        assert shard.read(1) == []
+        assert shard.machine.timer_ms == 10_000
+        assert shard.read(2, at=10_000) == ["0: invoke #1 [1] batch 1 | 0-10000 {}"]
+
+    def test_a_closing_call_without_success_drops_the_state_and_the_shard_ends(self) -> None:
+        shard = self.opened(maximum_retry_attempts=0)
+        shard.read(end_of_shard=True)
+        assert shard.fail() == ["0: #2 state dropped | 0-10000 a final", "checkpoint 1", "close"]
+
+    def test_a_state_that_is_too_large_is_taken_in_a_call_of_its_own(self) -> None:
+        shard = self.opened(state_limit_bytes=3)
+        shard.read(2, 3)
+        assert shard.fail_from(1, state="four")[-1] == "checkpoint 2 | 0-10000 a early"
+        assert shard.wait() == ["0: invoke #4 [] window 1 | 0-10000 a early"]
+        assert shard.succeed()[-1] == "0: invoke #3 [3] remainder 1 of #2 | 0-10000 {}"
+
+    def test_a_state_takes_its_room_in_the_event(self) -> None:
+        shard = self.opened(payload_limit_bytes=11)
+        shard.read(2, Rec(3, arrived_ms=8_500, size=4), Rec(4, arrived_ms=8_500, size=5))
+        assert shard.fail_from(1, state="abc")[-1] == "checkpoint 2 | 0-10000 abc"
+        assert shard.wait() == ["0: invoke #3 [3] remainder 1 of #2 | 0-10000 abc"]
+        assert shard.succeed(state="ab")[-1] == "0: invoke #4 [4] remainder 1 of #3 | 0-10000 ab"
+
+    def test_a_mapping_that_has_no_windows_any_more_closes_the_last_one(self) -> None:
+        window = TumblingWindow(0, 10_000, "a")
+        shard = Story(start=After(1), window=window, parallelization_factor=2)
+        assert shard.read(Rec(2, "a")) == [
+            "1: invoke #1 [2] batch 1",
+            "0: invoke #2 [] window 1 | 0-10000 a final",
+        ]
+        assert shard.succeed(0) == ["checkpoint 1"]
+        assert shard.succeed(1, state="stray") == ["1: #1 [2] delivered", "checkpoint 2"]
+
+
 class TestStopping:
     def test_nothing_new_is_started(self) -> None:
         shard = Story(batch_size=1)
@@ -458,11 +537,11 @@ class TestMistakes:
             shard.tell(m.Succeeded(0, 1))
         assert str(caught.value) == (
             "shard-0 (deadline 1000; lane 0 idle, batch None; lane 1 invoking, batch 1)"
-            " cannot take Succeeded(lane=0, batch=1)"
+            " cannot take Succeeded(lane=0, batch=1, state=None)"
         )
 
     def test_a_lane_that_there_is_not_cannot_be_answered(self) -> None:
-        with pytest.raises(m.IllegalInput, match=r"cannot take Succeeded\(lane=1, batch=1\)"):
+        with pytest.raises(m.IllegalInput, match=r"cannot take Succeeded\(lane=1, batch=1,"):
             Story().tell(m.Succeeded(1, 1))
 
     def test_it_says_when_a_read_is_under_way(self) -> None:

@@ -14,6 +14,7 @@ from story import Story
 
 from esm.core import messages as m
 from esm.core.lane import LaneState
+from esm.core.model import After, Closing, TumblingWindow
 
 # Two lanes: "d" goes to lane 0, "a" to lane 1. The tables tell of lane 0.
 D1, D2, D3 = Rec(1, "d"), Rec(2, "d"), Rec(3, "d")
@@ -119,6 +120,39 @@ def stopped_while_reading() -> Story:
     return story
 
 
+def windowed(closing: Closing | None = None, **settings: object) -> Story:
+    """Just begun again, with a window open that has seen record 1."""
+    window = TumblingWindow(0, 4_000, "s", closing)
+    return shard(
+        **{"parallelization_factor": 1, "tumbling_window_ms": 4_000}
+        | {"tumbling_idle_grace_ms": 2_000, "start": After(1), "window": window}
+        | settings
+    )
+
+
+def with_an_open_window() -> Story:
+    story = windowed()
+    story.read()
+    return story
+
+
+def closing_a_window() -> Story:
+    story = windowed()
+    story.read(at=6_000)
+    return story
+
+
+def retrying_to_close_a_window() -> Story:
+    story = windowed(maximum_retry_attempts=1)
+    story.read(at=6_000)
+    story.fail()
+    return story
+
+
+def owing_a_closing_call() -> Story:
+    return windowed(Closing.EARLY)
+
+
 def closed() -> Story:
     story = shard()
     story.read(end_of_shard=True)
@@ -143,6 +177,10 @@ STATES: dict[str, Callable[[], Story]] = {
         stopped_while_invoking,
         stopped_and_at_rest,
         stopped_while_reading,
+        with_an_open_window,
+        closing_a_window,
+        retrying_to_close_a_window,
+        owing_a_closing_call,
         closed,
     )
 }
@@ -150,6 +188,7 @@ STATES: dict[str, Callable[[], Story]] = {
 INPUTS: dict[str, m.ShardInput] = {
     "records": m.RecordsArrived([D3]),
     "no records": m.RecordsArrived([]),
+    "filtered records": m.RecordsArrived([], filtered=[D3]),
     "the end": m.RecordsArrived([], end_of_shard=True),
     "read failed": m.PollFailed(m.PollFailure.UNAVAILABLE),
     "polls suspended": m.PollsSuspended(),
@@ -189,6 +228,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "reading": {
         "records": ["0: invoke #1 [3] batch 1", "-> 1000"],
         "no records": ["-> 1000"],
+        "filtered records": ["[3] filtered", "checkpoint 3", "-> 1000"],
         "the end": ["close", "-> None"],
         "read failed": ["-> 1000"],
         "stop": ["-> None"],
@@ -224,6 +264,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "invoking and reading": {
         "records": ["-> 2000"],
         "no records": ["-> 2000"],
+        "filtered records": ["[3] filtered", "-> 2000"],
         "the end": ["-> None"],
         "read failed": ["-> 2000"],
         "succeeded": ["0: #1 [1 2] delivered", "checkpoint 2", "-> None"],
@@ -279,8 +320,36 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "stopped while reading": {
         "records": ["-> None"],
         "no records": ["-> None"],
+        "filtered records": ["[3] filtered", "checkpoint 3", "-> None"],
         "the end": ["-> None"],
         "read failed": ["-> None"],
+        "stop": ["-> None"],
+    },
+    "with an open window": {
+        "polls suspended": ["-> 6000"],
+        "polls skipped": ["-> 3000"],
+        "the deadline": ["read 10000 after 1", "-> 6000"],
+        "stop": ["-> None"],
+    },
+    "closing a window": {
+        "polls suspended": ["-> None"],
+        "polls skipped": ["-> 9000"],
+        "succeeded": ["checkpoint 1", "-> 7000"],
+        "failed": ["0: #1 state dropped | 0-4000 s final", "checkpoint 1", "-> 7000"],
+        "throttled": ["-> 7000"],
+        "the deadline": ["read 10000 after 1", "-> None"],
+        "stop": ["-> None"],
+    },
+    "retrying to close a window": {
+        "polls suspended": ["-> 6500"],
+        "polls skipped": ["-> 6500"],
+        "the deadline": ["0: invoke #1 [] retry 2 | 0-4000 s final", "-> 7000"],
+        "stop": ["-> None"],
+    },
+    "owing a closing call": {
+        "polls suspended": ["-> 0"],
+        "polls skipped": ["-> 0"],
+        "the deadline": ["read 10000 after 1", "-> 0"],
         "stop": ["-> None"],
     },
     "closed": {
