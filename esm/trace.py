@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from esm.core import messages as m
-from esm.core.model import After, AtTimestamp, Position
-from esm.instants import iso_ms
+from esm.core.model import After, AtTimestamp, Position, TumblingWindow
+from esm.instants import iso_ms, iso_s
 
 VERSION = 1
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
@@ -48,13 +48,17 @@ class Entry(NamedTuple):
 
 
 class Trace:
-    """Entries in the order in which they happened; the newest `keep` of them, or all."""
+    """Entries in the order in which they happened; the newest `keep` of them, or all.
 
-    __slots__ = ("entries", "start_ms")
+    `on_cut` are told of each entry that is no longer kept.
+    """
+
+    __slots__ = ("entries", "on_cut", "start_ms")
 
     def __init__(self, start_ms: int, keep: int | None = None) -> None:
         self.start_ms = start_ms
         self.entries: deque[Entry] = deque(maxlen=keep)
+        self.on_cut: list[Callable[[Entry], None]] = []
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (as_json(entry, self.start_ms) for entry in self.entries)
@@ -71,6 +75,9 @@ class Trace:
         detail: str | None = None,
     ) -> None:
         """Note one message."""
+        if len(self.entries) == self.entries.maxlen and self.entries:
+            for tell in self.on_cut:
+                tell(self.entries[0])
         self.entries.append(Entry(at_ms, mapping, shard_id, message, detail))
 
     def write(self, path: Path, edit: Callable[[Any], Any] = lambda line: line) -> None:
@@ -150,6 +157,9 @@ def _fields(message: object) -> Iterable[tuple[str, Any]]:
     if type(message) in _OUTCOMES:
         yield "outcome", _OUTCOMES[type(message)]
     yield from _own_fields(message)
+    window = getattr(message, "window", None)
+    if window is not None:
+        yield "window", _window(window)
 
 
 def _own_fields(message: object) -> Iterable[tuple[str, Any]]:
@@ -160,6 +170,9 @@ def _own_fields(message: object) -> Iterable[tuple[str, Any]]:
             yield "millisBehindLatest", message.millis_behind
             yield "endOfShard", message.end_of_shard or None
             yield "lost", len(message.lost) or None
+            yield "filtered", len(message.filtered) or None
+            yield "aggregates", message.aggregates or None
+            yield "strays", message.strays or None
         case m.PollFailed():
             yield "reason", message.reason
         case m.PartlyFailed():
@@ -177,6 +190,11 @@ def _own_fields(message: object) -> Iterable[tuple[str, Any]]:
                 yield "approximateInvokeCount", message.info.approximate_invoke_count
         case _:
             pass
+
+
+def _window(window: TumblingWindow) -> dict[str, Any]:
+    times = {"start": iso_s(window.start_ms), "end": iso_s(window.end_ms)}
+    return times | {"stateBytes": len(window.state.encode()), "closing": window.closing}
 
 
 def position_text(position: Position) -> str:

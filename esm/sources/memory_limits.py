@@ -13,6 +13,7 @@ WRITE_BYTES_PER_SECOND = 1024 * 1024
 WRITE_RECORDS_PER_SECOND = 1_000
 READ_BYTES_PER_SECOND = 2 * 1024 * 1024
 READ_CALLS_PER_SECOND = 5
+PUSH_BYTES_PER_SECOND = 2 * 1024 * 1024
 
 
 class ThroughputExceeded(EndpointError):
@@ -20,19 +21,29 @@ class ThroughputExceeded(EndpointError):
 
 
 class Quota:
-    """So many calls and bytes a second; whoever takes more at once waits until it is paid for."""
+    """So many calls and bytes a second; whoever takes more at once waits until it is paid for.
+
+    `refused` counts the calls that came too early.
+    """
 
     __slots__ = ("_bytes", "_bytes_per_second", "_calls", "_calls_per_second", "_paid_ms",
-                 "_second_ms")  # fmt: skip
+                 "_second_ms", "refused")  # fmt: skip
 
     def __init__(self, calls_per_second: int, bytes_per_second: int) -> None:
         self._calls_per_second = calls_per_second
         self._bytes_per_second = bytes_per_second
         self._second_ms = self._paid_ms = -SECOND_MS
         self._calls = self._bytes = 0
+        self.refused = 0
 
-    def allows(self, size: int, now_ms: int) -> bool:
-        """Whether a call of `size` bytes may be made now."""
+    def admits(self, size: int, now_ms: int) -> bool:
+        """Whether a call of `size` bytes may be made now; if not, it is refused."""
+        if self._allows(size, now_ms):
+            return True
+        self.refused += 1
+        return False
+
+    def _allows(self, size: int, now_ms: int) -> bool:
         if now_ms < self._paid_ms:
             return False
         if not self._second_ms <= now_ms < self._second_ms + SECOND_MS:
