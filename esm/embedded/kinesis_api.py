@@ -11,6 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from esm.embedded.kinesis_consumers import (
+    describe_stream_consumer,
+    list_stream_consumers,
+    register_stream_consumer,
+)
 from esm.embedded.kinesis_describe import (
     describe_stream,
     describe_stream_summary,
@@ -54,6 +59,9 @@ OPERATIONS: Mapping[str, Operation] = {
         get_shard_iterator, "ShardId", "ShardIteratorType", "StartingSequenceNumber", "Timestamp"
     ),
     "GetRecords": _operation(get_records, "ShardIterator", "Limit"),
+    "RegisterStreamConsumer": _operation(register_stream_consumer, "ConsumerName"),
+    "DescribeStreamConsumer": _operation(describe_stream_consumer, "ConsumerName", "ConsumerARN"),
+    "ListStreamConsumers": _operation(list_stream_consumers, "MaxResults", "NextToken"),
 }
 LIST_STREAMS = frozenset({"Limit", "ExclusiveStartStreamName", "NextToken"})
 
@@ -74,11 +82,11 @@ class KinesisApi:
 
     def asked_for(self, params: Params) -> str | None:
         """The stream that a call is about, in the caller's words; None when it names none."""
+        name = params.get("StreamARN") or params.get("StreamName") or params.get("ConsumerARN")
+        if name is not None:
+            return str(name).partition("/consumer/")[0]
         token = params.get("ShardIterator") or params.get("NextToken")
-        if token is not None:
-            return stream_of(str(token))
-        name = params.get("StreamARN") or params.get("StreamName")
-        return None if name is None else str(name)
+        return None if token is None else stream_of(str(token))
 
     def owns(self, operation: str, params: Params) -> bool:
         """Whether the call is about one of our streams."""

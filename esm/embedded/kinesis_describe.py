@@ -36,7 +36,7 @@ def describe_stream(
 ) -> dict[str, Any]:
     """The stream with a page of its shards."""
     shards = _behind(_listed(stream, now_ms), params.get("ExclusiveStartShardId"))
-    limit = _page("limit", params.get("Limit", PAGE))
+    limit = page_size("limit", params.get("Limit", PAGE))
     return {
         "StreamDescription": _description(stream)
         | {
@@ -56,7 +56,7 @@ def describe_stream_summary(
         | {
             "EncryptionType": "NONE",
             "OpenShardCount": sum(shard.is_open for shard in _listed(stream, now_ms)),
-            "ConsumerCount": 0,
+            "ConsumerCount": len(stream.consumers),
             "MaxRecordSizeInKiB": stream.max_record_bytes // 1024,
         }
     }
@@ -64,7 +64,7 @@ def describe_stream_summary(
 
 def list_shards(stream: KinesisStream, params: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """A page of shards: all that are kept, or those that the filter asks for."""
-    limit = _page("maxResults", params.get("MaxResults", LIST_SHARDS_PAGE))
+    limit = page_size("maxResults", params.get("MaxResults", LIST_SHARDS_PAGE))
     token = _shards_token(params, now_ms)
     after = token.after if token else params.get("ExclusiveStartShardId")
     shard_filter = token.shard_filter if token else params.get("ShardFilter")
@@ -81,7 +81,7 @@ def list_shards(stream: KinesisStream, params: Mapping[str, Any], now_ms: int) -
 
 def list_streams(streams: Mapping[str, KinesisStream], params: Mapping[str, Any]) -> dict[str, Any]:
     """A page of streams, by name."""
-    limit = _page("limit", params.get("Limit", PAGE))
+    limit = page_size("limit", params.get("Limit", PAGE))
     start = params.get("NextToken") or params.get("ExclusiveStartStreamName", "")
     names = sorted(name for name in streams if name > start)
     page = [streams[name] for name in names[:limit]]
@@ -147,7 +147,8 @@ def _behind(shards: Sequence[StreamShard], shard_id: str | None) -> list[StreamS
     return [shard for shard in shards if shard_id is None or shard.shard_id > shard_id]
 
 
-def _page(member: str, limit: int) -> int:
+def page_size(member: str, limit: int) -> int:
+    """How many things a page holds, within AWS's limits."""
     if not 1 <= limit <= PAGE_MAX:
         raise constraint(member, str(limit), f"have value between 1 and {PAGE_MAX}")
     return limit

@@ -24,8 +24,8 @@ from esm.embedded.kinesis_tokens import ShardIterator, decode, encode
 from esm.instants import from_ms, to_ms
 from esm.payloads.kinesis import KinesisRecord
 from esm.sources.memory import KinesisStream
-from esm.sources.memory_reader import ITERATOR_LIFE_MS
-from esm.sources.memory_shard import READ_RECORDS, StreamShard
+from esm.sources.memory_rules import ITERATOR_LIFE_MS, READ_RECORDS
+from esm.sources.memory_shard import StreamShard
 
 ITERATOR_TYPES = (
     "AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON",

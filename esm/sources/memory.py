@@ -10,12 +10,12 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
-from esm.core.model import After, AtTimestamp, Latest, Position, Shard, TrimHorizon
-from esm.core.retention import is_trimmed
+from esm.core.model import After, Position, Shard
 from esm.instants import Duration, duration_ms
 from esm.payloads.kinesis import KinesisRecord, make_record
+from esm.payloads.kpl import MAGIC
 from esm.sources.hash_keys import HashKeyRange, hash_key_of
 from esm.sources.kinesis_input import (
     RECORD_KIB_MIN,
@@ -25,10 +25,14 @@ from esm.sources.kinesis_input import (
     key_bytes,
     payload_of,
 )
+from esm.sources.memory_consumer import Consumers, KinesisConsumer
 from esm.sources.memory_limits import ThroughputExceeded
 from esm.sources.memory_reader import MemoryReader
 from esm.sources.memory_shard import MemoryShard, StreamShard
 from esm.sources.memory_shards import ShardFamily
+
+# Ours; AWS says "typically about 70 ms".
+FAN_OUT_DELAY_MS = 70
 
 Item = TypeVar("Item")
 Data = dict[Any, Any] | list[Any] | str | bytes
@@ -39,7 +43,8 @@ class KinesisStream:
     """A data stream: a `Source`, and what a test puts into. `now` gives epoch milliseconds.
 
     `limits=True` enforces the per-shard limits of reads and writes. `fed_at_ms` is the arrival of
-    the record that was put last; `iterator_generation` counts the calls of `expire_iterators`.
+    the record that was put last; `iterator_generation` counts the calls of `expire_iterators`;
+    `aggregates` are the records that begin as the Kinesis Producer Library's aggregates do.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class KinesisStream:
         region: str = "us-east-1",
         account: str = "123456789012",
         max_record_size_kib: int = RECORD_KIB_MIN,
+        fan_out_delay_ms: int = FAN_OUT_DELAY_MS,
     ) -> None:
         check_stream(name, max_record_size_kib)
         check_shard_count(shards)
@@ -68,7 +74,9 @@ class KinesisStream:
         self._limits = limits
         self._lock = Lock()
         self._records: list[KinesisRecord] = []
+        self.aggregates: list[KinesisRecord] = []
         self._family = ShardFamily(shards, self._make_shard, self.created_ms)
+        self._consumers = Consumers(self, self._family.get, fan_out_delay_ms)
 
     def __repr__(self) -> str:
         shards, records = len(self._family.open), len(self._records)
@@ -141,6 +149,17 @@ class KinesisStream:
                 shard.notify()
         return after
 
+    def consumer(self, name: str, *, created_ms: int | None = None) -> KinesisConsumer:
+        """The enhanced fan-out consumer of this name, which the first call registers, now."""
+        if name in self._consumers.by_name:
+            return self._consumers.by_name[name]
+        return self._consumers.register(name, self._now() if created_ms is None else created_ms)
+
+    @property
+    def consumers(self) -> list[KinesisConsumer]:
+        """Its consumers in the order of their registration."""
+        return list(self._consumers.by_name.values())
+
     def restart(self, now_ms: int) -> None:
         """Begin at another instant, before anything was put."""
         assert not self._records, "a stream with records cannot begin again"
@@ -167,47 +186,32 @@ class KinesisStream:
         """Every shard there ever was, as it is now, by id."""
         return [shard.view() for shard in self._family.all.values()]
 
+    @property
+    def metrics(self) -> dict[str, dict[str, int]]:
+        """CloudWatch's shard-level metrics by shard id, as sums; bytes are of data and keys.
+
+        https://docs.aws.amazon.com/streams/latest/dev/monitoring-with-cloudwatch.html
+        """
+        return {shard_id: shard.metrics() for shard_id, shard in self._family.all.items()}
+
     # --- what mappings do ------------------------------------------------------------------------
 
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """The shards that still hold or may get records, or did so `since_ms`, parents first."""
         as_of_ms = now_ms if since_ms is None else since_ms
-        return [
-            s.shard
-            for s in self._family.all.values()
-            if s.closed_ms is None or not is_trimmed(s.closed_ms, self.retention_ms, as_of_ms)
-        ]
+        return [s.shard for s in self._family.all.values() if s.is_listed(as_of_ms)]
 
     def pin(self, shard_id: str, position: Position, now_ms: int) -> After:
         """The fixed place that a position means in a shard now."""
-        match position:
-            case After():
-                return position
-            case Latest():
-                return self.pin_latest(shard_id, now_ms)
-            case TrimHorizon() | AtTimestamp():
-                with self._lock:
-                    shard = self._family.get(shard_id)
-                    start = shard.trimmed(now_ms)
-                    if isinstance(position, AtTimestamp):
-                        start = max(start, shard.index_at(position.timestamp_ms))
-                    return shard.behind(start)
-            case _:
-                assert_never(position)
+        return self._family.get(shard_id).pin(position, now_ms)
 
     def pin_latest(self, shard_id: str, now_ms: int) -> After:
         """Behind the newest record that has arrived in the shard."""
-        with self._lock:
-            shard = self._family.get(shard_id)
-            shard.see(now_ms)
-            return shard.behind(shard.arrived(now_ms))
+        return self._family.get(shard_id).pin_latest(now_ms)
 
     def pin_timestamp(self, shard_id: str, timestamp_ms: int, now_ms: int) -> After:
         """Before the first record that arrived at or after an instant, which must have come."""
-        with self._lock:
-            shard = self._family.get(shard_id)
-            shard.see(now_ms)
-            return shard.behind(shard.index_at(timestamp_ms))
+        return self._family.get(shard_id).pin_timestamp(timestamp_ms, now_ms)
 
     def beginning(self, shard_id: str) -> After:
         """Before the first record that the shard ever had."""
@@ -215,9 +219,11 @@ class KinesisStream:
 
     def count_after(self, shard_id: str, place: After) -> int:
         """How many records were put behind a place, those past retention too."""
-        with self._lock:
-            shard = self._family.get(shard_id)
-            return len(shard.records) - shard.index_after(place.position)
+        return self._family.get(shard_id).count_after(place)
+
+    def whole_before(self, shard_id: str, position: int) -> int:
+        """The position: each is a sequence number of its own."""
+        return position
 
     def open(self, shard_id: str, on_put: Callable[[], None]) -> MemoryReader:
         """A reader; it is told of puts for as long as somebody holds it."""
@@ -248,6 +254,9 @@ class KinesisStream:
             )
             shard.add(record, weight)
             self._records.append(record)
+            if payload.startswith(MAGIC):
+                self.aggregates.append(record)
+                shard.mark_aggregate(record.position)
             self.fed_at_ms = arrived_ms
         return shard, record
 
@@ -261,7 +270,7 @@ class KinesisStream:
     def _charge(self, shard: MemoryShard, weight: int, now_ms: int) -> None:
         if shard.writes is None:
             return
-        if not shard.writes.allows(weight, now_ms):
+        if not shard.writes.admits(weight, now_ms):
             raise ThroughputExceeded(
                 "E510",
                 f"Rate exceeded for shard {shard.shard.shard_id} in stream {self.name} "

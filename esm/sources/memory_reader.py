@@ -1,4 +1,4 @@
-"""Reads a shard of the in-memory stream as GetShardIterator and GetRecords would.
+"""Reads a shard that is kept in memory as GetShardIterator and GetRecords would.
 
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
 """
@@ -9,12 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from esm.core.messages import PollFailed, PollFailure, RecordsArrived
-from esm.core.model import After, AtTimestamp, Latest, Position, TrimHorizon
-from esm.payloads.kinesis import KinesisRecord
-from esm.sources.memory_shard import READ_RECORDS, MemoryShard
-
-# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
-ITERATOR_LIFE_MS = 300_000
+from esm.core.model import After, AtTimestamp, Latest, Position, Record, TrimHorizon
+from esm.sources.memory_shard import MemoryShard
 
 
 class MemoryReader:
@@ -43,12 +39,12 @@ class MemoryReader:
             if self._has_expired(now_ms):
                 self._expires_ms, self._revoked = None, False
                 return PollFailed(PollFailure.EXPIRED_ITERATOR, "Iterator expired.")
-            if shard.reads and not shard.reads.allows(1, now_ms):
+            if shard.reads and not shard.reads.admits(1, now_ms):
                 name = shard.shard.shard_id
                 return PollFailed(PollFailure.THROTTLED, f"Rate exceeded for shard {name}")
             shard.see(now_ms)
             start = self._next(position, now_ms)
-            self._expires_ms = now_ms + ITERATOR_LIFE_MS
+            self._expires_ms = now_ms + shard.rules.iterator_life_ms
             return self._read_from(start, limit, now_ms)
 
     @property
@@ -67,14 +63,14 @@ class MemoryReader:
                 return now_ms
             self._found_nothing_at = start = max(start, horizon)
             if start < len(shard.records):
-                return shard.records[start].arrived_ms
+                return shard.rules.instant_of(shard.records[start])
             return None if shard.closed_ms is None else now_ms
 
     def idle_until(self, instant_ms: int) -> None:
         """Empty reads up to then were skipped: they would have taken and renewed an iterator."""
         if self._expires_ms is None:
             self._index = self._found_nothing_at
-        self._expires_ms = instant_ms + ITERATOR_LIFE_MS
+        self._expires_ms = instant_ms + self._shard.rules.iterator_life_ms
 
     def notify(self) -> None:
         """Something was put, or the shard was closed, or its iterators have expired."""
@@ -108,14 +104,15 @@ class MemoryReader:
         return start if self._index is None else min(start, self._index)
 
     def _read_from(self, start: int, limit: int, now_ms: int) -> RecordsArrived:
-        shard, records = self._shard, self._shard.records
-        lost: Sequence[KinesisRecord] = ()
+        shard, records, rules = self._shard, self._shard.records, self._shard.rules
+        lost: Sequence[Record] = ()
         horizon = shard.trimmed(now_ms)
         if start < horizon:
             lost = records[max(start, self._lost_until) : horizon]
             start = self._lost_until = horizon
         arrived = shard.arrived(now_ms)
-        end = shard.cut(start, min(start + limit, start + READ_RECORDS, arrived))
+        end = min(start + limit, start + rules.read_records, arrived)
+        end = shard.cut(start, end, rules.read_bytes)
         if shard.reads:
             shard.reads.take(shard.weight(start, end), now_ms)
         self._index = end
@@ -124,4 +121,5 @@ class MemoryReader:
             max(1, now_ms - records[end].arrived_ms) if end < arrived else 0,
             shard.closed_ms is not None and end == len(records),
             lost,
+            aggregates=shard.count_aggregates(start, end) if shard.aggregates else 0,
         )

@@ -1,4 +1,4 @@
-"""One shard of the in-memory Kinesis stream.
+"""One shard of a stream that is kept in memory.
 
 Its records lie in read order, which is the order of sequence numbers: by arrival, then by putting.
 A handler that slept in virtual time puts into the future; what others put before that instant
@@ -14,22 +14,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, assert_never
 
-from esm.core.model import After, Shard
+from esm.core.model import After, AtTimestamp, Latest, Position, Record, Shard, TrimHorizon
 from esm.core.retention import is_trimmed
-from esm.payloads.kinesis import KinesisRecord
 from esm.sources.hash_keys import HashKeyRange
 from esm.sources.memory_limits import Quota, read_quota, write_quota
-
-# GetRecords: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
-READ_RECORDS = 10_000
-READ_BYTES = 10 * 1024 * 1024
-
-# A sequence number has 186 bits, and so 56 digits that begin with 49, as on AWS. From the top: 1,
-# the shard's depth in the family tree, arrival, ordinal, the shard's number.
-_TOP = 1 << 185
-_DEPTH_BITS, _ARRIVAL_BITS, _ORDINAL_BITS = 144, 96, 32
+from esm.sources.memory_rules import KINESIS, ShardRules
 
 _NO_WEIGHTS = array("Q")
 """Shared by all shards without records; never added to."""
@@ -66,9 +57,9 @@ class MemoryShard:
     """The records of one shard and what becomes of them; the stream owns it and its lock."""
 
     __slots__ = (
-        "_watchers", "base", "closed_ms", "created_ms", "depth", "end_position", "hash_key_range",
-        "lock", "reads", "records", "retention_ms", "seen_ms", "shard", "summed", "weights",
-        "writes",
+        "_watchers", "aggregates", "base", "closed_ms", "created_ms", "depth", "end_position",
+        "hash_key_range", "lock", "reads", "records", "retention_ms", "rules", "seen_ms", "shard",
+        "summed", "weights", "writes",
     )  # fmt: skip
 
     def __init__(
@@ -81,12 +72,14 @@ class MemoryShard:
         created_ms: int,
         limits: bool,
         lock: Lock,
+        rules: ShardRules = KINESIS,
     ) -> None:
+        self.rules = rules
         self.shard: Shard = Shard(
-            f"shardId-{number:012d}", tuple(p.shard.shard_id for p in parents)
+            rules.shard_id(number, created_ms), tuple(p.shard.shard_id for p in parents)
         )
         self.depth: int = 1 + max((p.depth for p in parents), default=-1)
-        self.base = _TOP + (self.depth << _DEPTH_BITS) + number
+        self.base = rules.numbering.base(self.depth, number)
         self.hash_key_range = hash_key_range
         self.retention_ms = retention_ms
         self.created_ms = created_ms
@@ -95,10 +88,12 @@ class MemoryShard:
         self.lock = lock
         self.reads: Quota | None = read_quota() if limits else None
         self.writes: Quota | None = write_quota() if limits else None
-        self.records: list[KinesisRecord] = []
+        self.records: list[Record] = []
         self.weights = _NO_WEIGHTS
-        """Bytes of data and keys of each record; of the first `summed` of them, running sums."""
+        """What a read counts for each record; of the first `summed` of them, running sums."""
         self.summed = 0
+        self.aggregates: set[int] | None = None
+        """Positions of records that are many in one, once there is such a record."""
         self.seen_ms = created_ms
         """The latest instant of a read; nothing arrives before it any more."""
         self._watchers: tuple[weakref.ref[Watcher], ...] = ()
@@ -117,14 +112,25 @@ class MemoryShard:
             self.closed_ms,
         )
 
+    def metrics(self) -> dict[str, int]:
+        """What CloudWatch counts for the shard, from its beginning on."""
+        summed, weights = self.summed, self.weights
+        of_summed = weights[summed - 1] if summed else 0
+        return {
+            "IncomingRecords": len(self.records),
+            "IncomingBytes": of_summed + sum(weights[summed:]),
+            "WriteProvisionedThroughputExceeded": self.writes.refused if self.writes else 0,
+            "ReadProvisionedThroughputExceeded": self.reads.refused if self.reads else 0,
+        }
+
     # --- writing ---------------------------------------------------------------------------------
 
     def position_of(self, arrived_ms: int, ordinal: int) -> int:
         """The sequence number of a record."""
-        return self.base + (arrived_ms << _ARRIVAL_BITS) + (ordinal << _ORDINAL_BITS)
+        return self.rules.numbering.position(self.base, arrived_ms, ordinal)
 
-    def add(self, record: KinesisRecord, weight: int) -> None:
-        """Take a record in at its place; `weight` is the bytes of its data and key."""
+    def add(self, record: Record, weight: int) -> None:
+        """Take a record in at its place; `weight` is what a read counts for it."""
         assert self.closed_ms is None, f"{self.shard.shard_id} is closed"
         records = self.records
         if not records:
@@ -139,9 +145,15 @@ class MemoryShard:
             records.insert(at, record)
             self.weights.insert(at, weight)
 
+    def mark_aggregate(self, position: int) -> None:
+        """Note that the record there holds several of its producer's."""
+        if self.aggregates is None:
+            self.aggregates = set()
+        self.aggregates.add(position)
+
     def close(self, now_ms: int, last_ordinal: int) -> None:
         """End the shard behind its last record; children's numbers begin above the end."""
-        self.closed_ms = max([now_ms, *(r.arrived_ms for r in self.records[-1:])])
+        self.closed_ms = max([now_ms, *map(self.rules.instant_of, self.records[-1:])])
         self.end_position = self.position_of(self.closed_ms, last_ordinal + 1)
 
     # --- reading ---------------------------------------------------------------------------------
@@ -161,10 +173,10 @@ class MemoryShard:
 
     def arrived(self, now_ms: int) -> int:
         """How many records have arrived, trimmed ones included."""
-        records = self.records
-        if not records or records[-1].arrived_ms <= now_ms:
+        records, instant_of = self.records, self.rules.instant_of
+        if not records or instant_of(records[-1]) <= now_ms:
             return len(records)
-        return bisect_right(records, now_ms, key=_arrived_ms)
+        return bisect_right(records, now_ms, key=instant_of)
 
     def index_after(self, position: int) -> int:
         """The index of the first record behind `position`."""
@@ -178,20 +190,25 @@ class MemoryShard:
         """The position just before the record of that index."""
         return After(self.records[index - 1].position if index else self.base)
 
-    def cut(self, start: int, end: int) -> int:
-        """Where one read from `start` ends: at `end`, or before it at 10 MiB; one record always."""
+    def cut(self, start: int, end: int, most_bytes: int) -> int:
+        """Where one read from `start` ends: at `end`, or before it; it takes one record always."""
         if start >= end:
             return start
         weights = self._sums(end)
-        limit = READ_BYTES + (weights[start - 1] if start else 0)
+        limit = most_bytes + (weights[start - 1] if start else 0)
         if weights[end - 1] <= limit:
             return end
         return max(start + 1, bisect_right(weights, limit, start, end))
 
     def weight(self, start: int, end: int) -> int:
-        """Bytes of data and keys of `records[start:end]`."""
+        """What a read counts for `records[start:end]`."""
         weights = self._sums(end)
         return (weights[end - 1] if end else 0) - (weights[start - 1] if start else 0)
+
+    def count_aggregates(self, start: int, end: int) -> int:
+        """How many of `records[start:end]` are many in one."""
+        aggregates = self.aggregates or set()
+        return sum(record.position in aggregates for record in self.records[start:end])
 
     def _sums(self, end: int) -> array[int]:
         """The weights, summed up at least to there: what is read gets no records in front."""
@@ -201,6 +218,45 @@ class MemoryShard:
             weights[begin:end] = array("Q", accumulate(weights[begin:end]))
             self.summed = end
         return weights
+
+    # --- places in it ----------------------------------------------------------------------------
+
+    def is_listed(self, as_of_ms: int) -> bool:
+        """Whether it may get records, or some that it got were not past retention then."""
+        return self.closed_ms is None or not is_trimmed(self.closed_ms, self.retention_ms, as_of_ms)
+
+    def pin(self, position: Position, now_ms: int) -> After:
+        """The fixed place that a position means now."""
+        match position:
+            case After():
+                return position
+            case Latest():
+                return self.pin_latest(now_ms)
+            case TrimHorizon() | AtTimestamp():
+                with self.lock:
+                    start = self.trimmed(now_ms)
+                    if isinstance(position, AtTimestamp):
+                        start = max(start, self.index_at(position.timestamp_ms))
+                    return self.behind(start)
+            case _:
+                assert_never(position)
+
+    def pin_latest(self, now_ms: int) -> After:
+        """Behind the newest record that has arrived."""
+        with self.lock:
+            self.see(now_ms)
+            return self.behind(self.arrived(now_ms))
+
+    def pin_timestamp(self, timestamp_ms: int, now_ms: int) -> After:
+        """Before the first record that arrived at or after an instant, which must have come."""
+        with self.lock:
+            self.see(now_ms)
+            return self.behind(self.index_at(timestamp_ms))
+
+    def count_after(self, place: After) -> int:
+        """How many records were put behind a place, those past retention too."""
+        with self.lock:
+            return len(self.records) - self.index_after(place.position)
 
     # --- who is told -----------------------------------------------------------------------------
 

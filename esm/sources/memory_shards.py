@@ -85,6 +85,10 @@ class ShardFamily:
             )
         return self._replace((shard, adjacent), ((start, end),), now_ms, ordinal)
 
+    def roll(self, shard: MemoryShard, now_ms: int, ordinal: int) -> MemoryShard:
+        """Close a shard and open its only child, over the same hash keys."""
+        return self._replace((shard,), (shard.hash_key_range,), now_ms, ordinal)[0]
+
     def reshape(self, shards: int, now_ms: int, ordinal: int) -> None:
         """Reach so many equal shards: all splits first, then all merges, by ascending hash key."""
         wanted = reshaped_starts(self._starts, shards)
