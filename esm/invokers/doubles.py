@@ -37,6 +37,10 @@ class Doubles:
         self._are_in = False
         self._searched: dict[str, tuple[ref[object], int]] = {}
         self._holders: dict[str, list[str]] = {}  # module name -> its names for one of them
+        self._seen: list[object] = []
+        self._ids: list[int] = []
+        self._dicts: list[dict[str, Any]] = []
+        self._sizes: list[int] = []
 
     def put_in(self, *, but_not_in: tuple[str, ...] = ()) -> None:
         """Rebind every name of an original, but not in modules whose names begin like these."""
@@ -51,30 +55,47 @@ class Doubles:
         self._are_in = False
 
     def _rebind(self, others: Mapping[int, object], but_not_in: tuple[str, ...]) -> None:
-        for module_name, names in list(self._holders.items()):
-            module = sys.modules.get(module_name) if names else None
+        for module_name, names in self._holders.items():
+            module = sys.modules.get(module_name)
             if issubclass(type(module), ModuleType) and not module_name.startswith(but_not_in):
                 held = _dict_of(module, "__dict__")
                 held.update({n: others[id(held[n])] for n in names if id(held.get(n)) in others})
 
     def _search(self) -> None:
         """Find the names in modules that are new, new under their name, or have got new names."""
-        loaded: dict[str, object] = {**sys.modules}  # not everything in there is a module
-        for module_name, module in loaded.items():
+        loaded: dict[str, object] = {**sys.modules}
+        ids = [*map(id, loaded.values())]
+        if ids != self._ids or [*map(len, self._dicts)] != self._sizes:
             # By type: cffi puts things there that only say that they are modules.
-            if not issubclass(type(module), ModuleType):
-                continue
-            held = _dict_of(module, "__dict__")
-            known, size = self._searched.get(module_name, (None, 0))
+            modules = {n: m for n, m in loaded.items() if issubclass(type(m), ModuleType)}
+            self._search_modules(modules)
+            # Held until the next search, so that no other module can have the id of one of them.
+            self._ids, self._seen = ids, [*loaded.values()]
+            self._dicts = [_dict_of(module, "__dict__") for module in modules.values()]
+            self._sizes = [*map(len, self._dicts)]
+        elif "__main__" in loaded:
             # A notebook or a script goes on importing into the module that it runs in.
+            self._search_module("__main__", loaded["__main__"])
+
+    def _search_modules(self, modules: Mapping[str, object]) -> None:
+        for module_name, module in modules.items():
+            known, size = self._searched.get(module_name, (None, 0))
             is_known = known is not None and known() is module and module_name != "__main__"
-            if (is_known and size == len(held)) or module_name.startswith(self._passed_over):
-                continue
-            self._searched[module_name] = (ref(module), len(held))
-            self._holders[module_name] = [n for n, v in held.copy().items() if self._is_one(n, v)]
-        for gone in self._searched.keys() - loaded.keys():
+            if not (is_known and size == len(_dict_of(module, "__dict__"))):
+                self._search_module(module_name, module)
+        for gone in self._searched.keys() - modules.keys():
             self._searched.pop(gone)
             self._holders.pop(gone, None)
+
+    def _search_module(self, module_name: str, module: object) -> None:
+        if module_name.startswith(self._passed_over):
+            return
+        held = _dict_of(module, "__dict__")
+        self._searched[module_name] = (ref(module), len(held))
+        names = [name for name, value in held.copy().items() if self._is_one(name, value)]
+        self._holders.pop(module_name, None)
+        if names:
+            self._holders[module_name] = names
 
     def _is_one(self, name: str, value: object) -> bool:
         """Whether a name is one of those that change."""

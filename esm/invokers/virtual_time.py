@@ -171,7 +171,7 @@ def _load_lazy_models() -> None:
     """
     with real_types():
         getattr(sys.modules.get("pydantic"), "TypeAdapter", None)
-        for module in map(sys.modules.get, _LAZY_MODELS):
+        for module in filter(None, map(sys.modules.get, _LAZY_MODELS)):
             for name in dir(module):
                 with suppress(Exception):  # an extra is not installed: who needs it will hear of it
                     getattr(module, name, None)
