@@ -13,7 +13,7 @@ LINT := $(VENV)/.installed-lint
 MUTANTS := $(VENV)/.installed-mutants
 
 .DEFAULT_GOAL := help
-.PHONY: demo test lint format types bench coverage mutants clean help
+.PHONY: demo test lint format types bench coverage oracle mutants scoreboard clean help
 
 demo: $(BASE)  ## replay the captured sign-ups through the example function, in virtual time
 	$(BIN)/python scripts/demo.py
@@ -41,8 +41,14 @@ bench: $(BASE)  ## measure what the README claims
 coverage: $(BASE)  ## see whether each module of esm/core is covered by its own tests
 	$(BIN)/python scripts/core_coverage.py
 
+oracle: $(BASE)  ## compare filters with AWS's own event-ruler; needs Java and Maven
+	$(BIN)/python -m pytest -m oracle
+
 mutants: $(MUTANTS)  ## see whether the tests notice changes in esm/core
 	$(BIN)/python scripts/mutants.py
+
+scoreboard: $(BASE)  ## run the tests of every rule, write docs/fidelity.md
+	$(BIN)/python scripts/scoreboard.py --write
 
 clean:  ## remove .venv and everything else that make and the tools leave behind
 	rm -rf $(VENV) build dist mutants htmlcov test-results .coverage .esm .hypothesis
@@ -50,7 +56,7 @@ clean:  ## remove .venv and everything else that make and the tools leave behind
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Dependency groups need a pip that is younger than the one a new environment brings.
 $(BASE): pyproject.toml constraints.txt | $(BIN)/python

@@ -1,6 +1,8 @@
-"""Checks that each module of esm/core is covered, branches too, by its own test module alone.
+"""Checks that each module of esm/core is covered, branches too, by its own test modules alone.
 
-Prints one line per module and exits with 1 when one falls short.
+Those of `shard` are tests/core/test_shard*.py; those of `filter_rules`, which is one of several
+modules about one thing, are tests/core/test_filter*.py. Prints one line per module and exits with 1
+when one falls short.
 """
 
 from __future__ import annotations
@@ -24,16 +26,17 @@ def modules() -> list[Path]:
 
 def shortfall(module: Path) -> str:
     """What is wrong with the cover of a module, in a few lines; empty when nothing is."""
-    tests = TESTS / f"test_{module.stem}.py"
-    if not tests.exists():
-        return f"{tests.relative_to(ROOT)} does not exist"
+    pattern = f"test_{module.stem.partition('_')[0]}*.py"
+    tests = [str(path) for path in sorted(TESTS.glob(pattern))]
+    if not tests:
+        return f"tests/core/{pattern}: there is none"
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {
             "COVERAGE_FILE": str(Path(folder) / "data"),
             "HYPOTHESIS_PROFILE": "mutants",
         }
         for arguments in (
-            ["run", "--branch", "--source=esm.core", "-m", "pytest", "-q", str(tests)],
+            ["run", "--branch", "--source=esm.core", "-m", "pytest", "-q", *tests],
             ["report", "-m", "--fail-under=100", f"--include={module}"],
         ):
             done = subprocess.run(

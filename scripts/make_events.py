@@ -1,7 +1,10 @@
-"""Write `events/bandwidth_enrichment/`: the sign-ups as Lambda events, the same in every run.
+"""Write the events of `events/`, the same in every run.
 
-All of them are records of one stream of three shards. Each partition key lies in the hash-key range
-of its shard, and arrival times and sequence numbers rise together within a shard.
+`bandwidth_enrichment/`: sign-ups as Lambda events. All of them are records of one stream of three
+shards. Each partition key lies in the hash-key range of its shard, and arrival times and sequence
+numbers rise together within a shard.
+
+`dynamodb/`: the life of some orders, as the stream of their table tells it.
 
     python scripts/make_events.py [FOLDER]
 """
@@ -14,13 +17,16 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from esm.instants import iso_ms, parse_instant
+from esm.instants import iso_ms, iso_s, parse_instant
+from esm.payloads.dynamodb import DynamoDbEvents, DynamoDbRecord
 from esm.payloads.kinesis import KinesisEvents, KinesisRecord, make_record
+from esm.sources.dynamodb_table import DynamoDbTable
 
-FOLDER = Path(__file__).resolve().parent.parent / "events" / "bandwidth_enrichment"
+EVENTS = Path(__file__).resolve().parent.parent / "events"
 SEED = 2611
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
@@ -205,19 +211,83 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"shard-{shard}.json", event(records)
 
 
-def texts() -> dict[str, str]:
-    """Each file's name and its text."""
+class Orders:
+    """A table of orders in which something happens from time to time."""
+
+    def __init__(self) -> None:
+        self._now_ms = parse_instant("2026-03-02T12:00:00Z")
+        self._table = DynamoDbTable(
+            "orders", ("customer", "order"), now=lambda: self._now_ms, region=REGION
+        )
+        self._told = 0
+
+    def put(self, order: int, state: str, **more: object) -> None:
+        """Write an order, new or changed."""
+        self._now_ms += 1_250
+        item = {"customer": f"c-{order % 3}", "order": order, "state": state, **more}
+        self._table.put_item(item)
+
+    def expire(self, order: int) -> None:
+        """Delete an order as Time To Live does."""
+        self._now_ms += 1_250
+        self._table.ttl_delete({"customer": f"c-{order % 3}", "order": order})
+
+    def news(self) -> list[DynamoDbRecord]:
+        """The records since this was asked last."""
+        found = self._table.records[self._told :]
+        self._told += len(found)
+        return found
+
+    def event(self, records: Sequence[DynamoDbRecord]) -> dict[str, Any]:
+        """The Lambda event that holds them."""
+        return DynamoDbEvents(self._table.arn, REGION).build(records[0].shard_id, records)
+
+    def output(self, records: Sequence[DynamoDbRecord]) -> dict[str, Any]:
+        """What `aws dynamodbstreams get-records` prints of them."""
+        found = self.event(records)["Records"]
+        for record in found:
+            del record["eventSourceARN"]
+            part = record["dynamodb"]
+            written_ms = int(part["ApproximateCreationDateTime"]) * 1000
+            part["ApproximateCreationDateTime"] = iso_s(written_ms).replace("Z", "+00:00")
+            if identity := record.pop("userIdentity", None):
+                record["userIdentity"] = {
+                    "PrincipalId": identity["principalId"],
+                    "Type": identity["type"],
+                }
+        return {"Records": found}
+
+
+def documents_of_orders() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each file's name and what is in it."""
+    orders = Orders()
+    for number in range(101, 107):
+        orders.put(number, "new", total=Decimal("9.95") * (number % 4 + 1), note=b"\x00note")
+    orders.put(102, "paid", total=Decimal("29.85"), tags={"gift", "express"})
+    yield "orders.json", orders.event(orders.news())
+
+    orders.put(103, "paid", total=Decimal("39.8"))
+    orders.expire(104)
+    yield "get-records.json", orders.output(orders.news())
+
+
+FOLDERS = {"bandwidth_enrichment": documents, "dynamodb": documents_of_orders}
+
+
+def texts(folder: str) -> dict[str, str]:
+    """The name and text of each file of a folder."""
     return {
         name: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        for name, document in documents()
+        for name, document in FOLDERS[folder]()
     }
 
 
-def main(folder: Path) -> None:
-    """Write the files into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts().items():
-        (folder / name).write_text(text, encoding="utf-8")
+def main(events: Path) -> None:
+    """Write the folders into one."""
+    for folder in FOLDERS:
+        (events / folder).mkdir(parents=True, exist_ok=True)
+        for name, text in texts(folder).items():
+            (events / folder / name).write_text(text, encoding="utf-8")
 
 
 def _base64(data: bytes) -> str:
@@ -225,4 +295,4 @@ def _base64(data: bytes) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else EVENTS)

@@ -46,8 +46,8 @@ DETAILS = {
     "later_state", "absent_record_keys", "top_level_keys", "update", "message_body",
     "delivered_as", "no_subject", "treated_as", "absent_body_keys",
 }  # fmt: skip
-# Errors about other mappings and about sources that only a control plane knows.
-CONTROL_PLANE_ERRORS = {"kinesis-duplicate-mapping", "kinesis-unknown-stream"}
+# Errors about sources that only a control plane knows.
+CONTROL_PLANE_ERRORS = {"kinesis-unknown-stream"}
 
 SNAKE = re.compile(r"(?<!^)(?=[A-Z])")
 PLACEHOLDERS = {
@@ -84,7 +84,8 @@ def test_every_statement_of_every_case_is_classified() -> None:
 def test_recorded_on_aws(case: dict[str, Any], said: str) -> None:
     expected = case["expected"][said]
     if said == "error" and case["id"] not in CONTROL_PLANE_ERRORS:
-        check_error(case, expected)
+        check = check_conflict if "create_twice" in case["esm_config"] else check_error
+        check(case, expected)
         return
     run = Run(case)
     match said:
@@ -123,6 +124,21 @@ def check_error(case: dict[str, Any], expected: dict[str, Any]) -> None:
         create(properties, now_ms=0)
     assert raised.value.code == expected["code"]
     assert raised.value.message == expected["message"]
+
+
+def check_conflict(case: dict[str, Any], expected: dict[str, Any]) -> None:
+    run = Run(case)
+    function_arn = run.mapping.function_arn
+    with pytest.raises(MappingError) as raised:
+        run.harness.map(
+            run.stream, handler_of({"type": "return", "value": None}), function_name=function_arn
+        )
+    assert raised.value.code == expected["code"]
+    assert raised.value.message == expected["message"].format(
+        event_source_arn=run.stream.arn,
+        function_name=function_arn.rpartition(":")[2],
+        uuid=run.mapping.pipeline.uuid,
+    )
 
 
 class Run:
