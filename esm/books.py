@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from esm.core.messages import Resolved
-from esm.core.model import Cause, Condition, Fate
+from esm.core.model import Cause, Condition, Fate, TumblingWindow
 from esm.instants import from_ms, iso_ms
+from esm.payloads.time_window import event_of
 from esm.ports import Payloads
 
 
@@ -34,6 +35,7 @@ class Invocation(msgspec.Struct, frozen=True, eq=False):
     started_ms: int
     ended_ms: int
     _payloads: Payloads
+    _window: TumblingWindow | None = None
 
     def __repr__(self) -> str:
         what = f"{len(self.records)} records of {self.shard_id}, attempt {self.attempt}"
@@ -43,7 +45,7 @@ class Invocation(msgspec.Struct, frozen=True, eq=False):
     @property
     def event(self) -> dict[str, Any]:
         """The event, rebuilt from the records: what a handler did to its copy is not seen."""
-        return self._payloads.build(self.shard_id, self.records)
+        return event_of(self._payloads, self.shard_id, self.records, self._window)
 
     @property
     def started_at(self) -> datetime:

@@ -43,6 +43,11 @@ def iso_ms(instant_ms: int) -> str:
     return from_ms(instant_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant_ms % 1000:03d}Z"
 
 
+def iso_s(instant_ms: int) -> str:
+    """The same in whole seconds, cut: `2026-01-01T00:00:00Z`."""
+    return from_ms(instant_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def parse_instant(value: str | _datetime.datetime) -> int:
     """Epoch milliseconds of ISO-8601 text or an aware datetime; text without zone is UTC."""
     try:

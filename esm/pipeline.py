@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, assert_never, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, assert_never
 
 import msgspec
 
@@ -17,6 +17,8 @@ from esm.core.messages import (
     Invoke,
     Outcome,
     PartlyFailed,
+    PollFailed,
+    RecordsArrived,
     Resolved,
     SaveCheckpoint,
     SendToDestination,
@@ -24,11 +26,11 @@ from esm.core.messages import (
     Throttled,
 )
 from esm.core.model import After, Fate, Latest, Policy, Position, Shard
-from esm.core.response import Partial, Rejected, Success, read_response
+from esm.core.response import Partial, Rejected, Success, read_response, read_state
 from esm.core.stream import StreamMachine
 from esm.faults import Fault, FaultKind, Faults
-from esm.payloads.invocation_record import kinesis_invocation_record, s3_key
-from esm.payloads.kinesis import KinesisRecord
+from esm.payloads.invocation_record import invocation_record, s3_key
+from esm.payloads.time_window import event_of, state_text
 from esm.ports import (
     Checkpoint,
     CheckpointStore,
@@ -37,6 +39,7 @@ from esm.ports import (
     FunctionResult,
     Invoker,
     Payloads,
+    RecordFilter,
     Source,
     TaskTimedOut,
 )
@@ -58,6 +61,7 @@ class Terms:
     policy: Policy
     destination: Destination | None
     report_failures: bool
+    filter: RecordFilter | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -139,10 +143,9 @@ class Pipeline:
             return 0
         return self.source.record_count - self.passed_over - self.books.resolved_count
 
-    def checkpoint(self, shard_id: str) -> After | None:
+    def checkpoint(self, shard_id: str) -> Checkpoint | None:
         """Where a shard is read on from, once anything in it is resolved; or LATEST's pin."""
-        saved = self.checkpoints.load(self.name, self.source.arn).get(shard_id)
-        return None if saved is None else After(saved.position)
+        return self.checkpoints.load(self.name, self.source.arn).get(shard_id)
 
     def origin(self, shard_id: str) -> After:
         """Where a shard begins for this mapping.
@@ -152,13 +155,34 @@ class Pipeline:
         """
         return self.origins.setdefault(shard_id, self.source.beginning(shard_id))
 
-    def save(self, shard_id: str, command: SaveCheckpoint) -> None:
-        """Everything up to here is resolved."""
+    def save(self, shard_id: str, command: SaveCheckpoint) -> SaveCheckpoint | None:
+        """Everything up to here is resolved; gives what of that is saved."""
+        position = self.source.whole_before(shard_id, command.position)
+        if position != command.position:
+            # The state of an open window covers more than an earlier place would say.
+            if position is None or command.window or not self._is_news(shard_id, position):
+                return None
+            command = SaveCheckpoint(position)
         self.positions[shard_id] = command.position
-        self._save(shard_id, Checkpoint(command.position))
+        self._save(shard_id, Checkpoint(command.position, window=command.window))
+        return command
+
+    def _is_news(self, shard_id: str, position: int) -> bool:
+        known = self.positions.get(shard_id)
+        return position > (self.origin(shard_id).position if known is None else known)
 
     def _save(self, shard_id: str, checkpoint: Checkpoint) -> None:
         self.checkpoints.save(self.name, self.source.arn, shard_id, checkpoint)
+
+    def filtered(
+        self, shard_id: str, read: RecordsArrived | PollFailed
+    ) -> RecordsArrived | PollFailed:
+        """The read as the machine is told of it, with what FilterCriteria removes set aside."""
+        criteria = self.terms.filter
+        if criteria is None or not isinstance(read, RecordsArrived) or not read.records:
+            return read
+        matching, filtered = criteria.split(shard_id, read.records)
+        return replace(read, records=matching, filtered=filtered) if filtered else read
 
     # --- the function ------------------------------------------------------------------------
 
@@ -181,6 +205,7 @@ class Pipeline:
             Invocation(
                 command.records, command.attempt, command.cause, shard_id, command.lane,
                 request_id, result.payload, result.error, now_ms, ended_ms, self.payloads,
+                command.window,
             )
         )  # fmt: skip
         return self._outcome(command, result), ended_ms
@@ -199,7 +224,7 @@ class Pipeline:
         self, shard_id: str, command: Invoke, request_id: str, fault: Fault | None, now_ms: int
     ) -> FunctionResult:
         if fault is None:
-            event = self.payloads.build(shard_id, command.records)
+            event = event_of(self.payloads, shard_id, command.records, command.window)
             return self.invoker.invoke(event, request_id, now_ms)
         if fault.kind is FaultKind.TIMEOUT:
             error = TaskTimedOut(self.timeout_s)
@@ -212,14 +237,18 @@ class Pipeline:
         if result.error is not None:
             # A raised exception, an exit and a timeout are all "Unhandled" to the mapping.
             return Failed(lane, batch, "Unhandled", error_text(result.error))
+        returned = None if command.window is None else read_state(result.payload)
+        if isinstance(returned, Rejected):
+            return Failed(lane, batch, None, returned.reason)
+        state = None if returned is None else state_text(returned)
         if not self.terms.report_failures or result.payload is None:
-            return Succeeded(lane, batch)
+            return Succeeded(lane, batch, state)
         answer = read_response(result.payload, self.payloads.identifiers(command.records))
         match answer:
             case Success():
-                return Succeeded(lane, batch)
+                return Succeeded(lane, batch, state)
             case Partial(failed_from=index):
-                return PartlyFailed(lane, batch, index)
+                return PartlyFailed(lane, batch, index, state)
             case Rejected(reason=reason):
                 return Failed(lane, batch, None, reason)
             case _:
@@ -260,16 +289,15 @@ class Pipeline:
         last = self._last.get((shard_id, lane))
         is_own = info.invoked and last is not None and last.batch == command.batch
         request_id = last.request_id if last and is_own else self.new_request_id()
+        event = None
         wants_payload = self.destination is not None and self.destination.wants_payload
-        event = self.payloads.build(shard_id, command.records) if wants_payload else None
-        records = cast("Sequence[KinesisRecord]", command.records)
-        return kinesis_invocation_record(
+        if wants_payload and isinstance(command, SendToDestination):
+            event = event_of(self.payloads, shard_id, command.records, command.window)
+        return invocation_record(
             info,
-            records,
-            shard_id=shard_id,
+            self.payloads.batch_info(shard_id, command.records, self.payloads.event_source_arn),
             function_arn=self.function_arn,
             request_id=request_id,
-            stream_arn=self.source.arn,
             now_ms=now_ms,
             event=event,
         )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from esm.core.messages import PollFailed, RecordsArrived
-from esm.core.model import After, Envelope, Position, Shard
+from esm.core.model import After, Envelope, Position, Shard, TumblingWindow
 
 
 class Clock(Protocol):
@@ -72,18 +72,40 @@ class Source(Protocol):
     def count_after(self, shard_id: str, place: After) -> int:
         """How many records the shard has behind a place, whether it still holds them or not."""
 
+    def whole_before(self, shard_id: str, position: int) -> int | None:
+        """The position itself; within records that share a sequence number that of the one before.
+
+        None: there is none before them.
+        """
+
     def open(self, shard_id: str, on_put: Callable[[], None]) -> ShardReader:
         """A reader; `on_put` is called after every put or close of the shard."""
 
 
+class RecordFilter(Protocol):
+    """A mapping's FilterCriteria, compiled."""
+
+    def split(self, shard_id: str, records: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Those that a filter matches, and the others; each in the order of the read."""
+
+
 class Payloads(Protocol):
     """The events of one mapping, for its source's kind of record."""
+
+    @property
+    def event_source_arn(self) -> str:
+        """What the events say."""
 
     def build(self, shard_id: str, records: Sequence[Any]) -> dict[str, Any]:
         """The event, fresh."""
 
     def identifiers(self, records: Sequence[Any]) -> list[Any]:
         """What a partial batch response may name, in batch order."""
+
+    def batch_info(
+        self, shard_id: str, records: Sequence[Any], stream_arn: str
+    ) -> tuple[str, dict[str, Any]]:
+        """What an invocation record says of a batch's records, and under which name."""
 
     def envelope(self, shard_id: str) -> Envelope:
         """The weight of an event beside its records' sizes."""
@@ -110,10 +132,14 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """`position`: everything in the shard up to it is resolved. `pinned`: LATEST's own place."""
+    """`position`: everything in the shard up to it is resolved. `pinned`: LATEST's own place.
+
+    `window`: the tumbling window that is open there, with its state.
+    """
 
     position: int
     pinned: bool = False
+    window: TumblingWindow | None = None
 
 
 class CheckpointStore(Protocol):
@@ -123,13 +149,13 @@ class CheckpointStore(Protocol):
         """By shard id."""
 
     def save(self, mapping: str, stream: str, shard_id: str, checkpoint: Checkpoint) -> None:
-        """Never moves back."""
+        """Never moves back; at the same place the newer one counts."""
 
 
 class TaskTimedOut(Exception):
     """The function ran into its timeout."""
 
-    def __init__(self, timeout_seconds: int) -> None:
+    def __init__(self, timeout_seconds: float) -> None:
         super().__init__(f"Task timed out after {timeout_seconds:.2f} seconds")
 
 

@@ -28,6 +28,7 @@ from esm.core.messages import (
     ShardDone,
     ShardInput,
     ShardsListed,
+    StateDropped,
     Stopped,
     StreamInput,
     Throttled,
@@ -224,8 +225,11 @@ class Runner:
                 self.trace.add(now_ms, pipeline.name, shard_id, command)
                 pipeline.resolve(shard_id, command, now_ms)
             case SaveCheckpoint():
+                saved = pipeline.save(shard_id, command)
+                if saved is not None:
+                    self.trace.add(now_ms, pipeline.name, shard_id, saved)
+            case StateDropped():
                 self.trace.add(now_ms, pipeline.name, shard_id, command)
-                pipeline.save(shard_id, command)
             case CloseShard():
                 self.trace.add(now_ms, pipeline.name, shard_id, command)
                 self._forget(shard)
@@ -235,6 +239,7 @@ class Runner:
 
     def _read(self, shard: OpenedShard, command: GetRecords, now_ms: int) -> None:
         read = shard.reader.read(command.position, command.limit, now_ms)
+        read = shard.pipeline.filtered(shard.machine.shard_id, read)
         message = Idle(1) if _is_empty(read) else command
         self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
         self._agenda.add_answer(shard, read, now_ms)
@@ -274,21 +279,22 @@ class Runner:
                     listed = ShardsListed(pipeline.list_shards(now_ms))
                     self._tell_stream(pipeline, listed, now_ms)
                 case OpenShard():
-                    shard_id, place = command.shard_id, pipeline.checkpoint(command.shard_id)
-                    told = OpenShard(shard_id, place) if place else command
-                    self.trace.add(now_ms, pipeline.name, None, told)
-                    self._open(pipeline, shard_id, place or pipeline.origin(shard_id), now_ms)
+                    self._open(pipeline, command, now_ms)
                 case _:
                     assert_never(command)
 
-    def _open(self, pipeline: Pipeline, shard_id: str, place: After, now_ms: int) -> None:
+    def _open(self, pipeline: Pipeline, command: OpenShard, now_ms: int) -> None:
+        shard_id, saved = command.shard_id, pipeline.checkpoint(command.shard_id)
+        told = OpenShard(shard_id, After(saved.position)) if saved else command
+        self.trace.add(now_ms, pipeline.name, None, told)
         machine = ShardMachine.open(
             shard_id,
             pipeline.terms.policy,
             pipeline.payloads.envelope(shard_id),
-            place,
+            After(saved.position) if saved else pipeline.origin(shard_id),
             pipeline.source.retention_ms,
             now_ms,
+            saved.window if saved else None,
         )
         shard = OpenedShard(self._on_wake, pipeline, machine, next(self._agenda.orders))
         shard.reader = pipeline.source.open(shard_id, shard.woken)
@@ -336,7 +342,9 @@ def _may_read(shard: OpenedShard, now_ms: int) -> bool:
 
 
 def _is_empty(read: RecordsArrived | PollFailed) -> bool:
-    return isinstance(read, RecordsArrived) and not (read.records or read.lost or read.end_of_shard)
+    if not isinstance(read, RecordsArrived):
+        return False
+    return not (read.records or read.filtered or read.lost or read.strays or read.end_of_shard)
 
 
 def _leaves_no_trace(message: ShardInput) -> bool:

@@ -16,20 +16,26 @@ from esm.invokers.inline import Function, InlineInvoker
 from esm.loading import load_handler
 from esm.mapping import (
     EventSourceMapping,
+    FilterTerms,
     create,
     policy,
     start_position,
     updated,
 )
+from esm.mapping.duplicates import refuse_duplicate
 from esm.mapping.refusals import not_emulated
-from esm.payloads.kinesis import KinesisEvents
+from esm.metrics import Metrics, Series, metrics_of
 from esm.pipeline import Pipeline, Terms, new_uuid
+from esm.ports import Payloads
 from esm.trace import Restarted, Updated
+from esm.wiring import events_for, filter_for
 
 if TYPE_CHECKING:
     from esm.harness import AnyDestination, Harness
 
-_STREAM_ARN = re.compile(r"arn:(aws[a-z-]*):kinesis:([a-z]{2}(?:-[a-z]+)+-\d):(\d{12}):")
+_STREAM_ARN = re.compile(
+    r"arn:(aws[a-z-]*):(?:kinesis|dynamodb):([a-z]{2}(?:-[a-z]+)+-\d):(\d{12}):"
+)
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9-_]+")
 _LONGEST_NAME = 64
 
@@ -44,6 +50,8 @@ class Mapping:
         self._pipeline = pipeline
         self.properties = settings
         self.inject = faults
+        self._cut = Metrics(pipeline.name, keeps_series=False)
+        harness.trace.on_cut.append(self._cut.count)
         self.looked_at: set[str] = set()
         """Which of "discarded", "expired" and "lag" the test has asked for."""
 
@@ -69,14 +77,24 @@ class Mapping:
         request = _request(source, on_failure, function, aws_properties)
         request.setdefault("function_name", function.name or name)
         function_arn = _function_arn(source.arn, request["function_name"])
-        settings = create(request | {"function_name": function_arn}, now_ms=harness.instant_ms())
+        settings = create(
+            request | {"function_name": function_arn},
+            now_ms=harness.instant_ms(),
+            filters=_filter_terms(harness),
+        )
+        refuse_duplicate(
+            settings, {each.pipeline.uuid: each.properties for each in harness.mappings.values()}
+        )
         faults = Faults(harness.latency)
+        payloads = events_for(
+            source, function_arn, fan_out_arn=harness.settings.fan_out_event_source_arn
+        )
         pipeline = Pipeline(
             name=name,
             uuid=new_uuid(harness.rng),
             function_arn=function_arn,
             source=source,
-            payloads=_payloads(source, function_arn),
+            payloads=payloads,
             invoker=InlineInvoker(
                 call,
                 function,
@@ -85,7 +103,7 @@ class Mapping:
                 latency_ms=lambda: faults.draw_latency_ms(harness.rng),
             ),
             timeout_s=function.timeout,
-            terms=_terms(harness, settings, name),
+            terms=_terms(harness, settings, name, payloads),
             checkpoints=harness.checkpoints,
             start=start_position(settings),
             latest_delay_ms=duration_ms(harness.settings.latest_delay),
@@ -166,6 +184,11 @@ class Mapping:
         position = self._pipeline.positions.get(shard_id)
         return None if position is None else str(position)
 
+    @property
+    def metrics(self) -> dict[str, int | Series]:
+        """CloudWatch's metrics by name: sums, or lists of (instant, milliseconds)."""
+        return metrics_of(self._harness.trace.entries, self._cut)
+
     def timeline(self, problems_only: bool = False) -> str:  # noqa: FBT001, FBT002  (contract)
         """The run of this mapping as text; the same for the same seed, inputs and settings."""
         from esm.story import timeline
@@ -191,10 +214,15 @@ class Mapping:
             raise not_emulated("another function for a mapping that runs", fix="another h.map(…)")
         before = self.properties
         changes = _with_destination(on_failure, aws_properties)
-        after = updated(before, changes, now_ms=self._harness.instant_ms())
+        after = updated(
+            before,
+            changes,
+            now_ms=self._harness.instant_ms(),
+            filters=_filter_terms(self._harness),
+        )
         if after == before:
             return
-        self._pipeline.new_terms = _terms(self._harness, after, self.name)
+        self._pipeline.new_terms = _terms(self._harness, after, self.name, self._pipeline.payloads)
         self.properties = after
         self._note(Updated(tuple(f"{name}={value}" for name, value in changes.items())))
         runner = self._harness.runner
@@ -228,13 +256,21 @@ class Mapping:
         return self._pipeline
 
 
-def _terms(harness: Harness, properties: EventSourceMapping, name: str) -> Terms:
+def _terms(
+    harness: Harness, properties: EventSourceMapping, name: str, payloads: Payloads
+) -> Terms:
     destination = _destination(harness, properties.on_failure, name)
     return Terms(
         policy(properties, harness.settings, has_destination=destination is not None),
         destination,
         properties.report_batch_item_failures,
+        filter_for(payloads, [each.pattern for each in properties.filter_criteria.filters]),
     )
+
+
+def _filter_terms(harness: Harness) -> FilterTerms:
+    settings = harness.settings
+    return FilterTerms(settings.maximum_filters, settings.reject_plain_data_patterns)
 
 
 def _destination(harness: Harness, arn: str | None, name: str) -> AnyDestination | None:
@@ -277,15 +313,6 @@ def _with_destination(
 
 def _said_twice(first: str, second: str) -> InputError:
     return InputError("E432", f"{first}, and at the same time {second}", fix="one of the two")
-
-
-def _payloads(source: Any, function_arn: str) -> KinesisEvents:
-    """Events as the captured function saw them, or as a function with a role of its own would."""
-    capture = getattr(source, "capture", None)
-    region = capture.region if capture and capture.region else source.arn.split(":")[3]
-    account, name = (function_arn.split(":")[i] for i in (4, -1))
-    role = f"arn:aws:iam::{account}:role/{name}-role"
-    return KinesisEvents(source.arn, region, (capture and capture.role_arn) or role)
 
 
 def _function_arn(stream_arn: str, name: str) -> str:

@@ -22,6 +22,8 @@ from esm.trace import read
 
 # --- a run that may be anything ------------------------------------------------------------------
 
+EVEN = '{"data": {"n": [0, 2, 4]}}'
+
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -36,12 +38,13 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Plan:
-    """A mapping; `properties` are AWS's."""
+    """A mapping; `properties` are AWS's. `fan_out`: through a consumer of its own."""
 
     source: int
     behaviour: Behaviour
     latency_ms: tuple[int, int]
     properties: dict[str, Any]
+    fan_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,11 @@ behaviours = st.builds(
     sleep_ms=st.sampled_from([0, 0, 1, 250, 1_000, 4_000]),
     passes_on=st.booleans(),
 )
-properties = st.fixed_dictionaries(
+one_lane_windows = st.sampled_from(
+    [{}, {}, {"tumbling_window_in_seconds": 2}, {"tumbling_window_in_seconds": 60}]
+)
+filters = st.sampled_from([{}, {}, {"filter_criteria": {"Filters": [{"Pattern": EVEN}]}}])
+plain_properties = st.fixed_dictionaries(
     {
         "batch_size": st.sampled_from([1, 2, 5, 100]),
         "parallelization_factor": st.integers(1, 3),
@@ -70,8 +77,17 @@ properties = st.fixed_dictionaries(
         "starting_position": st.sampled_from(["TRIM_HORIZON", "LATEST"]),
     }
 )
+
+
+def together(plain: dict[str, Any], window: dict[str, int], criteria: dict[str, Any]) -> Any:
+    lanes = {"parallelization_factor": 1} if window else {}
+    return {**plain, **window, **criteria, **lanes}
+
+
+properties = st.builds(together, plain_properties, one_lane_windows, filters)
 latencies = st.sampled_from([(0, 0), (0, 0), (1, 1), (500, 500), (1_000, 1_000), (0, 2_500)])
-plans = st.builds(Plan, st.integers(0, 1), behaviours, latencies, properties)
+fan_outs = st.sampled_from([False, False, True])
+plans = st.builds(Plan, st.integers(0, 1), behaviours, latencies, properties, fan_outs)
 pauses = st.sampled_from([0, 1, 499, 500, 999, 1_000, 1_001, 2_500, 7_000, 301_000])
 steps = st.one_of(
     st.tuples(st.just("put"), st.integers(0, 1), st.integers(1, 6)),
@@ -120,8 +136,9 @@ class World:
     def map(self, number: int, plan: Plan) -> Any:
         name = f"m{number}"
         reports = ["ReportBatchItemFailures"] if plan.behaviour.reports else []
+        stream = self.streams[plan.source]
         mapping = self.harness.map(
-            self.streams[plan.source],
+            stream.consumer(name) if plan.fan_out else stream,
             self.handler(name, plan),
             name=name,
             function_response_types=reports,
@@ -137,18 +154,21 @@ class World:
         def handle(event: dict[str, Any], context: Any) -> Any:
             if does.sleep_ms:
                 time.sleep(does.sleep_ms / 1000)
+            state = (
+                {"state": {"calls": event["state"].get("calls", 0) + 1}} if "state" in event else {}
+            )
             for record in event["Records"]:
                 number = record["kinesis"]["sequenceNumber"]
                 key = record["kinesis"]["partitionKey"]
                 if does.fails_on and int(key) % does.fails_on == 0:
                     tries = self.tries[name, number] = self.tries.get((name, number), 0) + 1
                     if tries <= does.failures and does.reports:
-                        return {"batchItemFailures": [{"itemIdentifier": number}]}
+                        return {**state, "batchItemFailures": [{"itemIdentifier": number}]}
                     if tries <= does.failures:
                         raise ValueError(f"cannot take {key}")
             if does.passes_on and plan.source == 0:
-                target.put({"of": len(event["Records"])})
-            return None
+                target.put({"of": len(event["Records"]), "n": 1})
+            return state
 
         return handle
 
@@ -181,6 +201,9 @@ class World:
 
     def update(self, number: int) -> None:
         mapping = self.mappings[number % len(self.mappings)]
+        if mapping.properties.tumbling_window_in_seconds:
+            mapping.update(tumbling_window_in_seconds=number * 30)
+            return
         mapping.update(parallelization_factor=mapping.properties.parallelization_factor % 3 + 1)
 
     def restart(self) -> None:

@@ -6,34 +6,31 @@ https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from esm.core.model import Condition, DiscardInfo
 from esm.instants import from_ms, iso_ms
-from esm.payloads.kinesis import KinesisRecord
 
 LATEST_VERSION = "$LATEST"
 
 
-def kinesis_invocation_record(
+def invocation_record(
     info: DiscardInfo,
-    records: Sequence[KinesisRecord],
+    batch_info: tuple[str, Mapping[str, Any]],
     *,
-    shard_id: str,
     function_arn: str,
     request_id: str,
-    stream_arn: str,
     now_ms: int,
-    version: str = LATEST_VERSION,
     event: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The invocation record of a discarded batch, oldest record first.
+    """The invocation record of a discarded batch.
 
-    `request_id`: of the batch's last invocation; `version`: the one that ran. With `event`, as S3
-    wants it, the whole event follows as JSON text under "payload".
+    `batch_info`: what it says of the records, under a name of their source's; `request_id`: of the
+    batch's last invocation. With `event`, as S3 wants it, the whole event follows as JSON text
+    under "payload".
     """
     record: dict[str, Any] = {
         "requestContext": {
@@ -42,18 +39,10 @@ def kinesis_invocation_record(
             "condition": info.condition.value,
             "approximateInvokeCount": info.approximate_invoke_count,
         },
-        **_response_context(info, version),
+        **_response_context(info, function_arn),
         "version": "1.0",
         "timestamp": iso_ms(now_ms),
-        "KinesisBatchInfo": {
-            "shardId": shard_id,
-            "startSequenceNumber": records[0].sequence_number,
-            "endSequenceNumber": records[-1].sequence_number,
-            "approximateArrivalOfFirstRecord": iso_ms(records[0].arrived_ms),
-            "approximateArrivalOfLastRecord": iso_ms(records[-1].arrived_ms),
-            "batchSize": len(records),
-            "streamArn": stream_arn,
-        },
+        batch_info[0]: dict(batch_info[1]),
     }
     if event is not None:
         record["payload"] = msgspec.json.encode(event).decode()
@@ -66,14 +55,20 @@ def s3_key(mapping_uuid: str, shard_id: str, now_ms: int, random_uuid: str) -> s
     return f"aws/lambda/{mapping_uuid}/{shard_id}/{stamp}-{random_uuid}"
 
 
-def _response_context(info: DiscardInfo, version: str) -> dict[str, Any]:
+def executed_version(function_arn: str) -> str:
+    """The version that ran: a numbered qualifier's own. What an alias points to we cannot know."""
+    qualifier = function_arn.split(":")[7:]
+    return qualifier[0] if qualifier and qualifier[0].isdecimal() else LATEST_VERSION
+
+
+def _response_context(info: DiscardInfo, function_arn: str) -> dict[str, Any]:
     """The responseContext entry: one for a function that answered, null or none for others."""
     match info.condition:
         case Condition.RETRY_ATTEMPTS_EXHAUSTED:
             return {
                 "responseContext": {
                     "statusCode": 200,
-                    "executedVersion": version,
+                    "executedVersion": executed_version(function_arn),
                     "functionError": info.function_error,
                 }
             }

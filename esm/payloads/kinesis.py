@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from esm.core.model import Envelope
-from esm.instants import from_ms
+from esm.instants import from_ms, iso_ms
+from esm.payloads.time_window import window_bytes
 
 _json_text = msgspec.json.encode
 
@@ -23,8 +24,9 @@ _json_text = msgspec.json.encode
 class KinesisRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One record of a stream, as read from its shard.
 
-    `position` is the sequence number as an integer; `ordinal` counts from 1 in the order of
-    putting into the stream; `base64` is the data as the wire carries it.
+    `position` is the sequence number as an integer, or for a part of an aggregate one between it
+    and the one before; `ordinal` counts from 1 in the order of putting into the stream; `base64`
+    is the data as the wire carries it.
     """
 
     position: int
@@ -61,7 +63,27 @@ def make_record(
     *, position: int, key: str, arrived_ms: int, base64: str, shard_id: str, ordinal: int
 ) -> KinesisRecord:
     """Make a record and weigh it; `base64` is standard, padded."""
-    sequence_number = str(position)
+    return _weighed(str(position), position, key, arrived_ms, base64, shard_id, ordinal)
+
+
+def user_record(
+    whole: KinesisRecord, *, position: int, key: str, data: bytes, ordinal: int
+) -> KinesisRecord:
+    """A part of an aggregate: data and key are its own, the sequence number is the aggregate's."""
+    base64 = binascii.b2a_base64(data, newline=False).decode("ascii")
+    number, arrived_ms, shard_id = whole.sequence_number, whole.arrived_ms, whole.shard_id
+    return _weighed(number, position, key, arrived_ms, base64, shard_id, ordinal)
+
+
+def _weighed(
+    sequence_number: str,
+    position: int,
+    key: str,
+    arrived_ms: int,
+    base64: str,
+    shard_id: str,
+    ordinal: int,
+) -> KinesisRecord:
     return KinesisRecord(
         position=position,
         key=key,
@@ -118,6 +140,20 @@ class KinesisEvents:
         """What a partial batch response may name, in batch order."""
         return [r.sequence_number for r in records]
 
+    def batch_info(
+        self, shard_id: str, records: Sequence[KinesisRecord], stream_arn: str
+    ) -> tuple[str, dict[str, Any]]:
+        """What an invocation record says of these records, and under which name."""
+        return "KinesisBatchInfo", {
+            "shardId": shard_id,
+            "startSequenceNumber": records[0].sequence_number,
+            "endSequenceNumber": records[-1].sequence_number,
+            "approximateArrivalOfFirstRecord": iso_ms(records[0].arrived_ms),
+            "approximateArrivalOfLastRecord": iso_ms(records[-1].arrived_ms),
+            "batchSize": len(records),
+            "streamArn": stream_arn,
+        }
+
     def envelope(self, shard_id: str) -> Envelope:
         """The weight of everything but key, data, sequence number and timestamp."""
         # Shards of a stream have ids of one length, and so one envelope.
@@ -136,4 +172,5 @@ class KinesisEvents:
         # The blank record brings `""` and `0.0`; a record's size counts its own quotes for the key
         # only. Each record brings a comma, except that the first has none.
         record = one - empty - len('""') - len("0.0") + len(",")
-        return Envelope(event_bytes=empty - len(","), record_bytes=record)
+        of_window = window_bytes(shard_id, self.event_source_arn)
+        return Envelope(empty - len(","), record, of_window)

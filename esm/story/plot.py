@@ -12,7 +12,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Protocol
 
-from esm.core.model import Cause, DiscardInfo, Fate
+from esm.core.model import Cause, DiscardInfo, Fate, TumblingWindow
 
 _position = attrgetter("position")
 
@@ -84,7 +84,10 @@ class End:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """A batch, a half or a remainder; `is_thrown_away`: by a restart, before its end."""
+    """A batch, a half or a remainder; `is_thrown_away`: by a restart, before its end.
+
+    The closing call of a tumbling window, `window`, has no records.
+    """
 
     shard_id: str
     lane: int
@@ -97,6 +100,7 @@ class Batch:
     children: list[Batch] = field(default_factory=list)
     resolved: int = 0
     is_thrown_away: bool = False
+    window: TumblingWindow | None = None
     destination: str | None = None
     delivery_error: str = ""
 
@@ -137,9 +141,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A read that found something, after so many that did not."""
+    """A read that found something, after so many that did not; `filtered` of it went no further.
+
+    `strays`: parts of aggregates that belong to other shards.
+    """
 
     records: Sequence[Numbered]
+    filtered: int
+    strays: int
     empty_polls: int
     is_last: bool
 
@@ -153,13 +162,20 @@ class ReadFailures:
 
 
 @dataclass(frozen=True, slots=True)
+class StateLost:
+    """The state of a tumbling window that no call could hand over."""
+
+    window: TumblingWindow
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that a user did, or the end of a shard."""
 
     text: str
 
 
-Happening = Attempts | End | Opened | Read | ReadFailures | Note
+Happening = Attempts | End | Opened | Read | ReadFailures | StateLost | Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ from esm.story.plot import (
     Opened,
     Read,
     ReadFailures,
+    StateLost,
 )
+from esm.story.words import AGGREGATES
 from esm.trace import Entry, Idle, Restarted, Updated, position_text
 
 _position = attrgetter("position")
@@ -73,7 +75,9 @@ class Plot:
         self.batches: list[Batch] = []
         self.delivered: set[int] = set()
         """Ordinals: a record that a restart brings again is delivered once."""
+        self.filtered: set[int] = set()
         self.invocations = 0
+        self.has_aggregates = False
         self._shards: dict[str, _Shard] = {}
         for entry in entries:
             if entry.mapping == mapping:
@@ -121,6 +125,8 @@ class Plot:
             case m.SaveCheckpoint(position=position):
                 if shard.resolver is not None:
                     shard.resolver.checkpoint = shard.record_at(position)
+            case m.StateDropped(window=window):
+                self._add(at_ms, shard_id, StateLost(window))
             case m.CloseShard():
                 self._add(at_ms, shard_id, Note("closed: read to its end, and all resolved"))
             case _:
@@ -161,11 +167,17 @@ class Plot:
                     batch.is_thrown_away = True
 
     def _read(self, shard: _Shard, shard_id: str, message: m.RecordsArrived, at_ms: int) -> None:
-        records = _numbered(message.records)
+        records = _numbered([*message.records, *message.filtered])
         if records:
+            records = sorted(records, key=_position)
             shard.reads.append(records)
-        read = Read(records, shard.empty_polls, message.end_of_shard)
+        filtered, is_last = len(message.filtered), message.end_of_shard
+        read = Read(records, filtered, message.strays, shard.empty_polls, is_last)
         self._add(at_ms, shard_id, read)
+        if message.aggregates and not self.has_aggregates:
+            self.has_aggregates = True
+            code, what, _ = AGGREGATES
+            self._add(at_ms, shard_id, Note(f"{code} {what}"))
         shard.empty_polls, shard.read_failures = 0, None
 
     def _read_failed(self, shard: _Shard, shard_id: str, message: m.PollFailed, at_ms: int) -> None:
@@ -186,7 +198,7 @@ class Plot:
         batch = shard.batches.get(message.batch)
         if batch is None:
             batch = Batch(shard_id, message.lane, message.batch, records)
-            batch.parent = _parent(shard, message, records[0])
+            batch.parent = _parent(shard, message, records[0]) if records else None
             if batch.parent is not None:
                 batch.parent.children.append(batch)
             shard.batches[message.batch] = batch
@@ -200,6 +212,7 @@ class Plot:
         batch = self._batch(shard, shard_id, message)
         if not batch.attempts:
             batch.cause = message.cause
+            batch.window = None if message.records else message.window
         attempts = Attempts(batch, message.attempt, message.attempt, at_ms, at_ms)
         batch.attempts.append(attempts)
         self.invocations += 1
@@ -229,6 +242,10 @@ class Plot:
         batch = None if message.batch is None else self._batch(shard, shard_id, message)
         if batch is not None:
             batch.resolved += len(records)
+        if message.fate is Fate.FILTERED:
+            self.filtered.update(record.ordinal for record in records)
+            shard.resolver = None
+            return
         if message.fate is Fate.DELIVERED:
             self.delivered.update(record.ordinal for record in records)
             shard.resolver = batch.attempts[-1] if batch and batch.attempts else None

@@ -21,9 +21,21 @@ from esm.story.plot import (
     Opened,
     Read,
     ReadFailures,
+    StateLost,
 )
 from esm.story.reading import Plot
-from esm.story.words import COLUMNS, clean, counted, elapsed, end_text, numbers, short_shard, times
+from esm.story.words import (
+    COLUMNS,
+    clean,
+    counted,
+    elapsed,
+    end_text,
+    numbers,
+    short_shard,
+    subject,
+    times,
+    window_text,
+)
 from esm.trace import Trace
 
 
@@ -72,7 +84,7 @@ def _is_problem(what: Happening) -> bool:
     match what:
         case Attempts():
             return what.came is not Came.SUCCEEDED
-        case End() | ReadFailures():
+        case End() | ReadFailures() | StateLost():
             return True
         case Opened() | Read() | Note():
             return False
@@ -92,6 +104,8 @@ def _text(what: Happening) -> str:
             return _attempts_text(what)
         case End():
             return end_text(what) + _checkpoint_text(what)
+        case StateLost(window=window):
+            return f"gave up the state of {window_text(window)}: its call has used up its attempts"
         case Note(text=text):
             return text
         case _:
@@ -100,6 +114,11 @@ def _text(what: Happening) -> str:
 
 def _read_text(read: Read) -> str:
     text = f"read {numbers(read.records)}" if read.records else "read nothing"
+    if read.filtered:
+        which = "all" if read.filtered == len(read.records) else f"{read.filtered:,} of them"
+        text += f", {which} filtered out"
+    if read.strays:
+        text += f", dropped {counted(read.strays, 'stray part')} of aggregates"
     if read.empty_polls:
         text += f" after {counted(read.empty_polls, 'empty poll')}"
     return text + (", the end of the shard" if read.is_last else "")
@@ -108,7 +127,7 @@ def _read_text(read: Read) -> str:
 def _attempts_text(attempts: Attempts) -> str:
     batch = attempts.batch
     origin = f" ({batch.cause} of {batch.parent.number})" if batch.parent else ""
-    text = f"batch {batch.number} {numbers(batch.records)}{origin}{_attempt_numbers(attempts)}"
+    text = f"batch {batch.number} {subject(batch)}{origin}{_attempt_numbers(attempts)}"
     return f"{text} {_came_text(attempts)}{_next_text(attempts)}{_checkpoint_text(attempts)}"
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from esm.core.model import Cause, Fate
 from esm.story.plot import Batch, Came, End
 from esm.story.reading import Plot
-from esm.story.words import clean, counted, cut, elapsed, end_text, numbers, short_shard
+from esm.story.words import clean, counted, cut, elapsed, end_text, numbers, short_shard, subject
 from esm.trace import Trace
 
 _MOST_LINES = 60  # of one tree
@@ -29,6 +29,7 @@ def tree(trace: Trace, mapping_name: str) -> str:
 
 def _summary(mapping_name: str, plot: Plot) -> str:
     fates = [f"{len(plot.delivered):,} delivered"]
+    fates += [f"{len(plot.filtered):,} filtered"] if plot.filtered else []
     for fate in (Fate.DISCARDED, Fate.EXPIRED):
         lost = {r.ordinal for end in plot.ends if end.fate is fate for r in end.records}
         fates += [f"{len(lost):,} {fate}"] if lost else []
@@ -125,7 +126,7 @@ def _shortened(chain: list[Batch]) -> list[Batch | str]:
 
 def _batch_text(batch: Batch, known_error: str | None) -> str:
     """How a batch went. An error is told once, not again below it."""
-    text = f"{numbers(batch.records)} {_state_text(batch)}"
+    text = f"{subject(batch)} {_state_text(batch)}"
     error = batch.error
     return f"{text}: {clean(error)}" if error and error != known_error else text
 

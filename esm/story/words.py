@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from esm.core.model import Condition
-from esm.story.plot import End, Numbered
-from esm.trace import scrub
+from esm.core.messages import RecordsArrived
+from esm.core.model import Condition, TumblingWindow
+from esm.instants import iso_s
+from esm.story.plot import Batch, End, Numbered
+from esm.trace import Entry, scrub
 
 COLUMNS = 80
+
+AGGREGATES = (
+    "W510",
+    "records that the Kinesis Producer Library has aggregated reach the function as they are",
+    "map an enhanced fan-out consumer, or take them apart with aws_kinesis_agg in the function",
+)
+"""Code, what is the matter, and what to do: AWS unpacks aggregates for fan-out only."""
+
+
+def has_aggregates(entries: Iterable[Entry], mapping: str) -> bool:
+    """Whether a mapping has read some that nothing took apart."""
+    reads = (each.message for each in entries if each.mapping == mapping)
+    return any(isinstance(read, RecordsArrived) and read.aggregates for read in reads)
 
 
 def numbers(records: Sequence[Numbered]) -> str:
@@ -19,6 +34,19 @@ def numbers(records: Sequence[Numbered]) -> str:
     if last - first == len(records) - 1:
         return f"#{first}-#{last}"
     return f"#{first}…#{last} ({len(records)})"
+
+
+def subject(batch: Batch) -> str:
+    """What a batch is about: its records, or the window that it closes."""
+    if batch.window is None:
+        return numbers(batch.records)
+    return f"{batch.window.closing} call of {window_text(batch.window)}"
+
+
+def window_text(window: TumblingWindow) -> str:
+    """`window 00:04:00-00:05:00`, in UTC."""
+    start, end = (iso_s(each)[11:-1] for each in (window.start_ms, window.end_ms))
+    return f"window {start}-{end}"
 
 
 def elapsed(duration_ms: int) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from esm.core.model import Condition, DiscardInfo
-from esm.payloads.invocation_record import kinesis_invocation_record, s3_key
+from esm.payloads.invocation_record import invocation_record, s3_key
 from esm.payloads.kinesis import KinesisEvents, make_record
 
 FUNCTION = "arn:aws:lambda:us-east-2:123456789012:function:myfunction"
@@ -34,14 +34,13 @@ TOO_LARGE = DiscardInfo(
 
 
 def build(info, records=(FIRST, LAST), **changes):
-    return kinesis_invocation_record(
+    events = KinesisEvents(STREAM, "us-east-2", "arn:aws:iam::123456789012:role/r")
+    return invocation_record(
         info,
-        records,
+        events.batch_info(SHARD, records, STREAM),
         **{
-            "shard_id": SHARD,
             "function_arn": FUNCTION,
             "request_id": "c9b8fa9f-5a7f-4cbe-af9c-0c604cde93a5",
-            "stream_arn": STREAM,
             "now_ms": NOW_MS,
             **changes,
         },
@@ -134,10 +133,16 @@ def test_a_single_record_is_first_and_last():
 
 
 def test_the_version_that_ran_is_named():
-    record = build(RETRIES_USED, function_arn=FUNCTION + ":live", version="7")
+    record = build(RETRIES_USED, function_arn=FUNCTION + ":7")
 
     assert record["responseContext"]["executedVersion"] == "7"
-    assert record["requestContext"]["functionArn"] == FUNCTION + ":live"
+    assert record["requestContext"]["functionArn"] == FUNCTION + ":7"
+
+
+def test_what_version_an_alias_points_to_is_not_known_here():
+    record = build(RETRIES_USED, function_arn=FUNCTION + ":live")
+
+    assert record["responseContext"]["executedVersion"] == "$LATEST"
 
 
 def test_a_bucket_gets_the_whole_event_as_text_after_everything_else():
