@@ -6,6 +6,7 @@ the median of `ROUNDS` runs.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import filter_step
 from benchmarks.dynamodb_limit import body, dynamodb_limit, item
@@ -128,6 +130,37 @@ def week_of_retries_s(*, freeze: bool) -> float:
     return used
 
 
+def add_up(event: dict[str, Any], context: object) -> dict[str, Any]:
+    count = event["state"].get("count", 0) + len(event["Records"])
+    return {"state": {"count": count}}
+
+
+def day_of_windows_s() -> float:
+    """1,000 captured records of a day, through tumbling windows of 60 s."""
+    from esm import Harness
+
+    data = base64.b64encode(PAYLOAD).decode()
+    records = [
+        {
+            "SequenceNumber": str(10**55 + number),
+            "ApproximateArrivalTimestamp": 1_767_225_600 + number * 86.4,
+            "Data": data,
+            "PartitionKey": "key",
+        }
+        for number in range(1_000)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "day.json")
+        path.write_text(json.dumps({"Records": records}))
+        harness = Harness()
+        mapping = harness.replay(add_up, path, tumbling_window_in_seconds=60)
+    start = time.perf_counter()
+    harness.drain()
+    used = time.perf_counter() - start
+    assert len(mapping.delivered) == 1_000
+    return used
+
+
 def idle_week_s() -> float:
     """A virtual week of 100 shards with nothing in them."""
     from esm import Harness
@@ -169,6 +202,7 @@ def virtual_time() -> list[Row]:
     return [
         Row("a week of 10,080 retries, unfrozen", unfrozen, 0.3, "s"),
         Row("a week of 10,080 retries, frozen", frozen, 1.0, "s"),
+        Row("a day of 1,000 records in 60 s windows", median(day_of_windows_s), 0.5, "s"),
         Row("a week of 100 idle shards", median(idle_week_s), 0.1, "s"),
         Row("Harness(freeze=False) after import", median(harness_ms), 1.0, "ms"),
         Row("memory of an idle shard", idle_shard_kb(), 2.0, "KB"),
