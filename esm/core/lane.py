@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from esm.core.failure import Batch
-from esm.core.model import DiscardInfo, Record, TumblingWindow
+from esm.core.model import Cause, DiscardInfo, Record, TumblingWindow
 
 
 class LaneState(StrEnum):
@@ -70,6 +70,13 @@ class Lane:
                 return self.discards[0].batch
             case _:
                 return None
+
+    @property
+    def owes_closing_call(self) -> bool:
+        """Whether the function has to take the window's state before all else, and is not asked."""
+        if self.window is None or self.window.closing is None:
+            return False
+        return not self.work or self.work[-1].cause is not Cause.WINDOW
 
     def keep(self, records: list[Record]) -> None:
         """Leave only these records of the oldest batch, which stays the same batch."""

@@ -9,18 +9,19 @@ A shard has as many lanes as ParallelizationFactor says, each with at most one i
 Order: within a lane by position, so per partition key; nothing later of a lane is touched before
 its oldest batch is resolved. With tumbling windows there is one lane and, from a window's first
 record to its final call, an open `window`. The rules stand in `polling`, `batching`, `failure`,
-`retention`, `window` and `watermark`; here the books are kept.
+`retention`, `window` and `watermark`; here the books are kept, and in `shard_windows` and
+`shard_discards`, which take a machine's lanes through windows and through what is given up.
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import assert_never
 
-from esm.core import batching, failure
+from esm.core import batching, failure, shard_discards, shard_windows
 from esm.core import window as tumbling
 from esm.core.failure import Batch
 from esm.core.lane import Discard, Lane, LaneState
@@ -44,10 +45,8 @@ from esm.core.messages import (
     RecordsArrived,
     Resolved,
     SaveCheckpoint,
-    SendToDestination,
     ShardCommand,
     ShardInput,
-    StateDropped,
     Stopped,
     Succeeded,
     Throttled,
@@ -55,7 +54,6 @@ from esm.core.messages import (
 from esm.core.model import (
     After,
     Cause,
-    Closing,
     Condition,
     DiscardInfo,
     Envelope,
@@ -66,7 +64,6 @@ from esm.core.model import (
     TumblingWindow,
 )
 from esm.core.polling import Poller
-from esm.core.retention import is_trimmed
 from esm.core.watermark import Watermark
 
 _position = attrgetter("position")
@@ -132,11 +129,11 @@ class ShardMachine:
         """When a window closes or a retry is due, polls aside."""
         if len(self.lanes) == 1 and self.lanes[0].window is None:  # asked for after every input
             return self.lanes[0].due_ms
-        dues = [self._closing_ms, *[lane.due_ms for lane in self.lanes]]
+        dues = [self.closing_ms, *[lane.due_ms for lane in self.lanes]]
         return min([due_ms for due_ms in dues if due_ms is not None], default=None)
 
     @property
-    def _closing_ms(self) -> int | None:
+    def closing_ms(self) -> int | None:
         """When the open window closes if no more records come."""
         lane = self.lanes[0]
         window = lane.window
@@ -190,7 +187,7 @@ class ShardMachine:
             case DestinationDelivered() | DestinationFailed():
                 lane = self._lane_awaiting(message)
                 delivered = isinstance(message, DestinationDelivered)
-                self._resolve_discard(lane, out, delivered=delivered)
+                shard_discards.resolve_discard(self, lane, out, delivered=delivered)
                 self._proceed(lane, now_ms, out)
             case Stopped():
                 self._stop()
@@ -252,7 +249,7 @@ class ShardMachine:
             elif lane.due_ms is not None and lane.due_ms <= now_ms:
                 lane.due_ms = None
                 self._proceed(lane, now_ms, out)
-        closing_ms = self._closing_ms if self.lanes[0].window is not None else None
+        closing_ms = self.closing_ms if self.lanes[0].window is not None else None
         if closing_ms is not None and closing_ms <= now_ms:
             self._proceed(self.lanes[0], now_ms, out)
 
@@ -283,19 +280,19 @@ class ShardMachine:
         """Take a lane as far as it goes without an answer from outside."""
         while True:
             if lane.discards:
-                if not self._hand_over(lane, out):
+                if not shard_discards.hand_over(self, lane, out):
                     return
             elif self.stopped:
                 lane.state = LaneState.IDLE
                 return
-            elif lane.window is not None and self._has_to_close(lane):
-                lane.work.append(self._new_batch((), Cause.WINDOW))
+            elif lane.window is not None and lane.owes_closing_call:
+                lane.work.append(self.new_batch((), Cause.WINDOW))
             elif not lane.work:
                 if not self._take(lane, now_ms):
                     return
-            elif self._drop_outdated(lane, now_ms, out):
+            elif shard_discards.drop_outdated(self, lane, now_ms, out):
                 continue
-            elif lane.window is None or not self._cut_to_fit(lane):
+            elif lane.window is None or not shard_windows.cut_to_fit(self, lane):
                 self._invoke(lane, out)
                 return
 
@@ -308,14 +305,14 @@ class ShardMachine:
             # The next window begins as soon as the previous invocation is over.
             lane.state = LaneState.IDLE
             lane.window_start_ms = now_ms
-        front = self._front(lane)
+        front = shard_windows.front(self, lane)
         if not front:
-            return self._close_window_if_over(lane, now_ms)
+            return shard_windows.close_if_over(self, lane, now_ms)
         envelope = tumbling.weighed(self.envelope, lane.window)
         if not self._batch_is_due(lane, front, envelope, now_ms):
             return False
         count = batching.take(front, self.policy, envelope)
-        lane.work.append(self._new_batch(lane.buffer[:count], Cause.BATCH))
+        lane.work.append(self.new_batch(lane.buffer[:count], Cause.BATCH))
         del lane.buffer[:count]
         lane.window_start_ms = now_ms
         lane.due_ms = None
@@ -337,83 +334,10 @@ class ShardMachine:
             lane.due_ms = now_ms if is_over else min(lane.due_ms, window.end_ms)
         return lane.due_ms <= now_ms
 
-    # --- the tumbling window -----------------------------------------------------------------
-
-    def _front(self, lane: Lane) -> Sequence[Record]:
-        """The records at the front of the buffer that may go together."""
-        if not self.policy.tumbling_window_ms or not lane.buffer:
-            return lane.buffer
-        if lane.window is None:
-            arrived_ms = lane.buffer[0].arrived_ms
-            lane.window = tumbling.window_of(arrived_ms, self.windows_end_ms, self.policy)
-        return lane.buffer[: tumbling.belonging(lane.buffer, lane.window, self.policy)]
-
-    def _has_to_close(self, lane: Lane) -> bool:
-        """Whether the function is owed a call that takes the window's state, before all else."""
-        if lane.window is None or lane.window.closing is None:
-            return False
-        return not lane.work or lane.work[-1].cause is not Cause.WINDOW
-
-    def _close_window_if_over(self, lane: Lane, now_ms: int) -> bool:
-        """A record of a later window, the wait for one, or the shard's end closes the window."""
-        if lane.window is None:
-            return False
-        closing_ms = self._closing_ms
-        is_over = bool(lane.buffer) or (closing_ms is not None and closing_ms <= now_ms)
-        if is_over:
-            lane.window = replace(lane.window, closing=Closing.FINAL)
-        return is_over
-
-    def _keep_state(self, lane: Lane, outcome: Outcome) -> None:
-        """The function has taken records of the open window and has returned its state."""
-        if lane.window is None or not isinstance(outcome, Succeeded | PartlyFailed):
-            return
-        if outcome.state is not None:
-            lane.window = tumbling.after_call(lane.window, outcome.state, self.policy)
-
-    def _cut_to_fit(self, lane: Lane) -> bool:
-        """Split a half or a remainder that the window's state has grown too large for: ours."""
-        batch = lane.work[-1]
-        if not batch.records:
-            return False
-        envelope = tumbling.weighed(self.envelope, lane.window)
-        count = batching.take(batch.records, self.policy, envelope)
-        if count == len(batch.records):
-            return False
-        rest = self._new_batch(batch.records[count:], Cause.REMAINDER, batch.id)
-        lane.work[-1:] = [rest, batch.with_records(batch.records[:count])]
-        return True
-
-    def _close_window(self, lane: Lane, out: list[ShardCommand]) -> None:
-        """The function has taken the state, or nobody will."""
-        assert lane.window is not None
-        self.windows_end_ms = lane.window.end_ms
-        lane.window = tumbling.after_closing(lane.window)
-        assert self.watermark.position is not None  # the window's records are resolved
-        out.append(SaveCheckpoint(self.watermark.position, lane.window))
-
-    def _drop_state(self, lane: Lane, batch: Batch, out: list[ShardCommand]) -> None:
-        """Nobody has taken the window's state; what comes after it must not wait for ever."""
-        assert lane.window is not None
-        out.append(StateDropped(lane.index, batch.id, lane.window))
-        self._close_window(lane, out)
-
-    def _drop_stale_state(self, lane: Lane, now_ms: int, out: list[ShardCommand]) -> bool:
-        """A closing call has no records: its age is the time since its window's end.
-
-        Ours, as is its first attempt, which it has at any age.
-        """
-        batch = lane.work[-1]
-        assert lane.window is not None
-        is_tried = batch.attempts + batch.throttles > 0
-        if not is_tried or not failure.is_too_old(lane.window.end_ms, self.policy, now_ms):
-            return False
-        self._drop_state(lane, lane.work.pop(), out)
-        return True
-
-    def _new_batch(
+    def new_batch(
         self, records: Sequence[Record], cause: Cause, parent: int | None = None
     ) -> Batch:
+        """A batch with the next number."""
         batch = Batch(self.next_batch, records, cause, parent)
         self.next_batch += 1
         return batch
@@ -432,27 +356,27 @@ class ShardMachine:
         records = batch.records
         match failure.decide(batch, outcome, self.policy):
             case failure.Complete() if batch.cause is Cause.WINDOW:
-                self._close_window(lane, out)
+                shard_windows.close(self, lane, out)
             case failure.Complete():
-                self._keep_state(lane, outcome)
-                self._resolve(lane, batch.id, records, Fate.DELIVERED, out)
+                shard_windows.keep_state(self, lane, outcome)
+                self.resolve(lane, batch.id, records, Fate.DELIVERED, out)
             case failure.Progress(delivered=count, delay_ms=delay_ms):
-                self._keep_state(lane, outcome)
-                lane.work.append(self._new_batch(records[count:], Cause.REMAINDER, batch.id))
-                self._resolve(lane, batch.id, records[:count], Fate.DELIVERED, out)
+                shard_windows.keep_state(self, lane, outcome)
+                lane.work.append(self.new_batch(records[count:], Cause.REMAINDER, batch.id))
+                self.resolve(lane, batch.id, records[:count], Fate.DELIVERED, out)
                 self._back_off(lane, now_ms + delay_ms)
                 return
             case failure.Bisect(left=count):
                 # The left half first, and wholly, so that order is kept.
-                left = self._new_batch(records[:count], Cause.BISECT, batch.id)
-                right = self._new_batch(records[count:], Cause.BISECT, batch.id)
+                left = self.new_batch(records[:count], Cause.BISECT, batch.id)
+                right = self.new_batch(records[count:], Cause.BISECT, batch.id)
                 lane.work += [right, left]
             case failure.Retry(attempts=attempts, throttles=throttles, delay_ms=delay_ms):
                 lane.work.append(batch.after(attempts, throttles))
                 self._back_off(lane, now_ms + delay_ms)
                 return
             case failure.Exhausted() if batch.cause is Cause.WINDOW:
-                self._drop_state(lane, batch, out)
+                shard_windows.drop_state(self, lane, batch, out)
             case failure.Exhausted(attempts=attempts):
                 error = outcome.function_error if isinstance(outcome, Failed) else None
                 condition = Condition.RETRY_ATTEMPTS_EXHAUSTED
@@ -466,76 +390,9 @@ class ShardMachine:
         lane.state = LaneState.BACKING_OFF
         lane.due_ms = None if self.stopped else due_ms
 
-    # --- records that are given up -----------------------------------------------------------
+    # --- the books ---------------------------------------------------------------------------
 
-    def _drop_outdated(self, lane: Lane, now_ms: int, out: list[ShardCommand]) -> bool:
-        """Before every invoke: drop what the source forgot, is too old or too large.
-
-        True when something was dropped, so that the lane has to be looked at again.
-        """
-        batch = lane.work[-1]
-        if batch.cause is Cause.WINDOW:
-            return self._drop_stale_state(lane, now_ms, out)
-        oldest_ms = min([r.arrived_ms for r in batch.records])
-        if is_trimmed(oldest_ms, self.retention_ms, now_ms):
-            self._forget(lane, now_ms, out)
-            return True
-        if failure.is_too_old(oldest_ms, self.policy, now_ms):
-            old = [
-                r for r in batch.records if failure.is_too_old(r.arrived_ms, self.policy, now_ms)
-            ]
-            self._give_up(lane, old, Condition.RECORD_AGE_EXCEEDED)
-            return True
-        if len(batch.records) > 1 or batch.attempts:
-            return False
-        envelope = tumbling.weighed(self.envelope, lane.window)
-        if batching.is_too_large(batch.records[0], self.policy, envelope):
-            self._give_up(lane, batch.records, Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED)
-            return True
-        return False
-
-    def _forget(self, lane: Lane, now_ms: int, out: list[ShardCommand]) -> None:
-        """The source no longer has these records: AWS drops them in silence, we count them."""
-        batch = lane.work[-1]
-        lost: list[Record] = []
-        kept: list[Record] = []
-        for record in batch.records:
-            is_lost = is_trimmed(record.arrived_ms, self.retention_ms, now_ms)
-            (lost if is_lost else kept).append(record)
-        lane.keep(kept)
-        self._resolve(lane, batch.id, lost, Fate.EXPIRED, out)
-
-    def _give_up(self, lane: Lane, dropped: Sequence[Record], condition: Condition) -> None:
-        batch = lane.work[-1]
-        # One more than the invocations, also when there was none: recorded on AWS for age.
-        info = DiscardInfo(condition, batch.attempts + 1, invoked=batch.attempts > 0)
-        kept, runs = failure.separate(batch.records, dropped)
-        window = lane.window
-        lane.discards += tuple(Discard(batch.id, run, info, window) for run in runs)
-        lane.keep(kept)
-
-    def _hand_over(self, lane: Lane, out: list[ShardCommand]) -> bool:
-        """Send the first discard off. True when it is resolved at once, for want of a place."""
-        if not self.policy.has_destination:
-            self._resolve_discard(lane, out, delivered=False)
-            return True
-        discard = lane.discards[0]
-        lane.state = LaneState.DISCARDING
-        out.append(
-            SendToDestination(
-                lane.index, discard.batch, discard.records, discard.info, discard.window
-            )
-        )
-        return False
-
-    def _resolve_discard(self, lane: Lane, out: list[ShardCommand], *, delivered: bool) -> None:
-        # A delivery that failed counts as dropped, and the lane goes on.
-        discard, *rest = lane.discards
-        lane.discards = tuple(rest)
-        info = replace(discard.info, delivered=delivered)
-        self._resolve(lane, discard.batch, discard.records, Fate.DISCARDED, out, info)
-
-    def _resolve(
+    def resolve(
         self,
         lane: Lane,
         batch: int,

@@ -7,9 +7,10 @@ from driver import Rec
 
 from esm.core.failure import Batch
 from esm.core.lane import Discard, Lane, LaneState
-from esm.core.model import Cause, Condition, DiscardInfo
+from esm.core.model import Cause, Closing, Condition, DiscardInfo, TumblingWindow
 
 INFO = DiscardInfo(Condition.RECORD_AGE_EXCEEDED, 1)
+CLOSING = TumblingWindow(0, 10, closing=Closing.FINAL)
 
 
 def records(*positions: int) -> list[Rec]:
@@ -105,3 +106,19 @@ def test_a_batch_that_keeps_no_record_is_gone() -> None:
     lane = Lane(0, 0, work=[batch(3, 3), batch(2, 1, 2)])
     lane.keep([])
     assert lane.work == [batch(3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("window", "work", "owed"),
+    [
+        pytest.param(None, [], False, id="no window"),
+        pytest.param(TumblingWindow(0, 10), [], False, id="a window that is open"),
+        pytest.param(CLOSING, [], True, id="a window that is over"),
+        pytest.param(CLOSING, [batch(1, 5)], True, id="halves that wait behind it"),
+        pytest.param(CLOSING, [batch(1, 5), Batch(2, (), Cause.WINDOW)], False, id="asked"),
+    ],
+)
+def test_a_closing_call_is_owed_until_it_is_on_the_stack(
+    window: TumblingWindow | None, work: list[Batch], owed: bool
+) -> None:
+    assert Lane(0, 0, window=window, work=work).owes_closing_call is owed
