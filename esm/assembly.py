@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from esm.embedded.declarations import Declared
 from esm.embedded.declared import declared_in
+from esm.embedded.declared_tables import table_behind, table_of
+from esm.embedded.moto_tables import declaration_of
 from esm.errors import MappingError, TemplateError
 from esm.invokers.inline import Function
 from esm.invokers.virtual_time import real_types
@@ -22,7 +26,13 @@ from esm.wiring import destination_in_memory
 
 if TYPE_CHECKING:
     from esm.harness import AnyDestination, Harness
+    from esm.sources.dynamodb_table import DynamoDbTable
+    from esm.sources.memory import KinesisStream
+    from esm.sources.memory_consumer import KinesisConsumer
     from esm.view import Mapping as RunningMapping
+
+STREAMS = (SourceKind.KINESIS, SourceKind.DYNAMODB)
+"""What mappings can read here."""
 
 # What the Harness says itself, from the resources.
 _SAID_BY_RESOURCES = frozenset({"event_source_arn", "function_name"})
@@ -31,24 +41,31 @@ _SAID_BY_RESOURCES = frozenset({"event_source_arn", "function_name"})
 class TemplateMappings(Mapping[str, "RunningMapping"]):
     """The mappings of a template by name: `<FunctionLogicalId><EventName>`, or the logical id."""
 
-    def __init__(
-        self,
-        harness: Harness,
-        template: Template,
-        parameters: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, harness: Harness, template: Template) -> None:
         self.template = template
         self._harness = harness
         self._running: dict[str, RunningMapping] = {}
         for stream in template.streams.values():
-            harness.kinesis(stream.name, stream.shards, f"{stream.retention_hours}h")
+            made = harness.kinesis(stream.name, stream.shards, f"{stream.retention_hours}h")
+            made.arn = stream.arn  # in the template's region, whatever the Harness has
+        made_here = {stream.arn for stream in template.streams.values()}
+        for consumer in template.consumers.values():
+            if consumer.stream_arn in made_here:
+                self._source_of(consumer.arn)
         for places in (template.queues, template.topics, template.buckets):
             for place in places.values():
                 destination = destination_in_memory(place.arn)
                 assert destination is not None
                 harness.destinations[place.arn] = destination
-        for service, declared in declared_in(template, parameters):
-            harness.embedded(service).declare(declared)
+        self._broken_tables: dict[str, TemplateError] = {}
+        """What is wrong with a table is told who reads it; by the stream's ARN."""
+        for service, declared in declared_in(template):
+            if declared.stream_arn is not None:
+                self._add_table(declared, declared.stream_arn)
+            destination = harness.destinations.get(declared.arn)
+            harness.embedded(service).declare(
+                declared if destination is None else _shared(declared, destination)
+            )
 
     def __repr__(self) -> str:
         return f"<TemplateMappings of {self.template.path}: {', '.join(self) or 'none'}>"
@@ -89,9 +106,7 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
         return streams | others
 
     def _start(self, resource: MappingResource) -> RunningMapping:
-        require_kinesis(resource)
-        if resource.consumer_arn is not None:
-            raise _not_emulated(resource)
+        require_stream(resource)
         function = function_behind(self.template, resource)
         function.require()
         with real_types():  # before the handler's own modules load pydantic, with time frozen
@@ -112,12 +127,62 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
         )
 
     def _source(self, resource: MappingResource) -> Any:
-        arn = str(resource.properties["event_source_arn"])
+        return self._source_of(
+            resource.consumer_arn or str(resource.properties["event_source_arn"])
+        )
+
+    def _source_of(self, arn: str) -> KinesisStream | KinesisConsumer | DynamoDbTable:
+        if arn.split(":")[2] == "dynamodb":
+            return self._table_behind(arn)
+        stream_arn, _, consumer = arn.partition("/consumer/")
+        stream = self._stream(stream_arn)
+        if not consumer:
+            return stream
+        name, _, created_s = consumer.partition(":")
+        return stream.consumer(name, created_ms=int(created_s) * 1000)
+
+    def _add_table(self, declared: Declared, stream_arn: str) -> None:
+        tables = self.template.tables.values()
+        resource = next(table for table in tables if table.arn == declared.arn)
+        try:
+            table = table_of(declared, resource, self._harness.instant_ms)
+        except TemplateError as error:
+            self._broken_tables[stream_arn] = error
+        else:
+            self._harness.adopt(table, declared)
+
+    def _table_behind(self, stream_arn: str) -> DynamoDbTable:
+        for table in self._harness.tables.values():
+            if table.arn == stream_arn:
+                return table
+        if stream_arn in self._broken_tables:
+            raise self._broken_tables[stream_arn]
+        # A table that the template names but does not make: it is made here, for the test.
+        made = table_behind(stream_arn, self._harness.instant_ms)
+        self._harness.adopt(made, declaration_of(made))
+        return made
+
+    def _stream(self, arn: str) -> KinesisStream:
         for stream in self._harness.streams.values():
             if stream.arn == arn:
                 return stream
         # A stream that the template names but does not make: it is made here, for the test.
-        return self._harness.kinesis(arn.rpartition("/")[2])
+        made = self._harness.kinesis(arn.rpartition("/")[2])
+        made.arn = arn
+        return made
+
+
+def _shared(declared: Declared, destination: AnyDestination) -> Declared:
+    """A queue, topic or bucket in which boto3 finds what mappings deliver to it."""
+    known = 0
+
+    def arrivals() -> list[tuple[str, bytes]]:
+        nonlocal known
+        new = destination.since(known)
+        known += len(new)
+        return new
+
+    return replace(declared, arrivals=arrivals, look=destination.look)
 
 
 def _deliveries(destination: AnyDestination | None) -> int:
@@ -152,10 +217,10 @@ def function_behind(template: Template, resource: MappingResource) -> FunctionRe
     )
 
 
-def require_kinesis(resource: MappingResource) -> None:
-    """Raise the first problem of a mapping, or NotEmulated for one of another source."""
+def require_stream(resource: MappingResource) -> None:
+    """Raise the first problem of a mapping, or NotEmulated for one that reads no stream."""
     resource.require()
-    if resource.kind is not SourceKind.KINESIS:
+    if resource.kind not in STREAMS:
         raise _not_emulated(resource)
 
 
@@ -163,7 +228,8 @@ def _not_emulated(resource: MappingResource) -> MappingError:
     with real_types():
         from esm.mapping.refusals import not_emulated  # pydantic takes its time to import
 
-    return not_emulated(f"{resource.name}: a mapping of this source", fix="Type: Kinesis")
+    kinds = " or ".join(f"Type: {kind}" for kind in STREAMS)
+    return not_emulated(f"{resource.name}: a mapping of this source", fix=kinds)
 
 
 def function_of(resource: FunctionResource) -> Function:

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from esm.data_template import DataTemplate, Facts
 from esm.errors import InputError
+from esm.payloads.dynamodb import DynamoDbRecord
 from esm.payloads.kinesis import KinesisEvents, KinesisRecord, make_record
+from esm.ports import Payloads
 from esm.sources.hash_keys import HashKeyRange, hash_key_of
 from esm.sources.kinesis_input import (
     RECORD_KIB_MIN,
@@ -55,16 +57,47 @@ class Plan:
         check_shard_count(self.shards)
         for key in self.keys:
             key_bytes(key)
-        if not 0 <= self.start_ms <= self.instant_ms(self.count - 1) <= _LAST_INSTANT_MS:
-            raise InputError(
-                "E455",
-                "the records would not arrive between 1970 and 9999",
-                fix="--start 2026-01-01T00:00:00Z --rate 10",
-            )
+        check_instants(self.start_ms, self.instant_ms(self.count - 1))
 
     def instant_ms(self, index: int) -> int:
         """When a record arrives; the first has index 0."""
         return self.start_ms + int(index * 1_000 / self.rate)
+
+    def builder(self) -> KinesisEvents:
+        """What makes events of the plan's records."""
+        match = _ARN.fullmatch(self.stream)
+        region, account = (match["region"], match["account"]) if match else (REGION, ACCOUNT)
+        arn = self.stream if match else f"arn:aws:kinesis:{region}:{account}:stream/{self.stream}"
+        return KinesisEvents(arn, region, f"arn:aws:iam::{account}:role/generated-role")
+
+    def records(self) -> Iterator[KinesisRecord]:
+        """The records in the order of their arrival."""
+        rng = random.Random(self.seed)  # noqa: S311  (repeatable chance, not a secret)
+        family = ShardFamily(self.shards, _make_shard, self.start_ms)
+        for index in range(self.count):
+            number, arrived_ms = index + 1, self.instant_ms(index)
+            key = rng.choice(self.keys) if self.keys else str(number)
+            text = self.data.fill(Facts(number, key, arrived_ms), rng)
+            payload = payload_of(text, RECORD_KIB_MIN * 1_024)
+            shard = family.owner(hash_key_of(key))
+            yield make_record(
+                position=shard.position_of(arrived_ms, number),
+                key=key,
+                arrived_ms=arrived_ms,
+                base64=binascii.b2a_base64(payload, newline=False).decode("ascii"),
+                shard_id=shard.shard.shard_id,
+                ordinal=number,
+            )
+
+
+def check_instants(first_ms: int, last_ms: int) -> None:
+    """Refuse records that nobody can write the time of."""
+    if not 0 <= first_ms <= last_ms <= _LAST_INSTANT_MS:
+        raise InputError(
+            "E455",
+            "the records would not arrive between 1970 and 9999",
+            fix="--start 2026-01-01T00:00:00Z --rate 10",
+        )
 
 
 def name_of(stream: str) -> str:
@@ -73,45 +106,31 @@ def name_of(stream: str) -> str:
     return match["name"] if match else stream
 
 
-def records_of(plan: Plan) -> Iterator[KinesisRecord]:
-    """The records in the order of their arrival."""
-    rng = random.Random(plan.seed)  # noqa: S311  (repeatable chance, not a secret)
-    family = ShardFamily(plan.shards, _make_shard, plan.start_ms)
-    for index in range(plan.count):
-        number, arrived_ms = index + 1, plan.instant_ms(index)
-        key = rng.choice(plan.keys) if plan.keys else str(number)
-        text = plan.data.fill(Facts(number, key, arrived_ms), rng)
-        payload = payload_of(text, RECORD_KIB_MIN * 1_024)
-        shard = family.owner(hash_key_of(key))
-        yield make_record(
-            position=shard.position_of(arrived_ms, number),
-            key=key,
-            arrived_ms=arrived_ms,
-            base64=binascii.b2a_base64(payload, newline=False).decode("ascii"),
-            shard_id=shard.shard.shard_id,
-            ordinal=number,
-        )
+class Generated(Protocol):
+    """So many records, made one after the other, and what makes events of them."""
+
+    @property
+    def count(self) -> int:
+        """How many records."""
+
+    def records(self) -> Iterator[KinesisRecord] | Iterator[DynamoDbRecord]:
+        """The records in the order of their arrival."""
+
+    def builder(self) -> Payloads:
+        """What makes events of them."""
 
 
-def events_of(plan: Plan, batch_size: int) -> Iterator[dict[str, Any]]:
+def events_of(plan: Generated, batch_size: int) -> Iterator[dict[str, Any]]:
     """Events of so many records, in the order in which they are full; the rest at the end."""
-    events = builder_of(plan)
-    waiting: dict[str, list[KinesisRecord]] = {}
-    for record in records_of(plan):
+    events = plan.builder()
+    waiting: dict[str, list[KinesisRecord | DynamoDbRecord]] = {}
+    for record in plan.records():
         batch = waiting.setdefault(record.shard_id, [])
         batch.append(record)
         if len(batch) == batch_size:
             yield events.build(record.shard_id, waiting.pop(record.shard_id))
     for shard_id, batch in sorted(waiting.items()):
         yield events.build(shard_id, batch)
-
-
-def builder_of(plan: Plan) -> KinesisEvents:
-    """What makes events of the plan's records."""
-    match = _ARN.fullmatch(plan.stream)
-    region, account = (match["region"], match["account"]) if match else (REGION, ACCOUNT)
-    arn = plan.stream if match else f"arn:aws:kinesis:{region}:{account}:stream/{plan.stream}"
-    return KinesisEvents(arn, region, f"arn:aws:iam::{account}:role/generated-role")
 
 
 def _make_shard(

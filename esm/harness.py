@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from esm.checkpoints.memory import MemoryCheckpoints
 from esm.clock import VirtualClock
 from esm.destinations.memory import Bucket, Queue, Topic
+from esm.embedded.dynamodb_streams import DynamoDbStreamsApi
 from esm.embedded.guard import AwsGuard
 from esm.embedded.kinesis_api import KinesisApi
 from esm.embedded.moto_api import MotoApi
+from esm.embedded.moto_tables import MotoTables, declaration_of
 from esm.embedded.moto_world import MotoWorld
 from esm.errors import InputError, RunError
 from esm.faults import Latency
@@ -29,6 +31,7 @@ from esm.invokers.inline import Function
 from esm.invokers.virtual_time import VirtualTime, real_types
 from esm.runner import Ended, Runner
 from esm.settings import Settings
+from esm.sources.dynamodb_table import DynamoDbTable
 from esm.sources.memory import KinesisStream
 from esm.trace import Trace
 
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from esm.assembly import TemplateMappings
+    from esm.embedded.declarations import Declared
     from esm.sources.capture import CaptureSource
+    from esm.sources.memory_consumer import KinesisConsumer
     from esm.view import Mapping
 
 DEFAULT_START = "2026-01-01T00:00:00Z"
@@ -72,6 +77,7 @@ class Harness:
         self.seed = seed
         self.settings = settings
         self.latency = latency
+        self.region, self.account = REGION, ACCOUNT
         self.keep_invocations = keep_invocations
         self.clock = VirtualClock(start_ms)
         self.trace = Trace(start_ms, keep)
@@ -79,13 +85,14 @@ class Harness:
         self.checkpoints = MemoryCheckpoints()
         self.time = VirtualTime(freeze=freeze)
         self.streams: dict[str, KinesisStream] = {}
+        self.tables: dict[str, DynamoDbTable] = {}
         self.destinations: dict[str, AnyDestination] = {}
         self.mappings: dict[str, Mapping] = {}
         self.runner = Runner(
             self.clock, self.trace, self._session, skip_idle_polls=settings.skip_idle_polls
         )
         self._guard = AwsGuard(KinesisApi(self.streams), now=self.instant_ms)
-        self._moto = MotoWorld()
+        self._moto = MotoWorld(real_types)
         self._moto_apis: dict[str, MotoApi] = {}
         self._start_is_open = start is None and not self._begin_frozen()
         self._held: ExitStack | None = None
@@ -128,10 +135,44 @@ class Harness:
         if name in self.streams:
             raise _taken("stream", name)
         stream = KinesisStream(
-            name, shards, retention, limits, now=self.instant_ms, region=REGION, account=ACCOUNT
+            name,
+            shards,
+            retention,
+            limits,
+            now=self.instant_ms,
+            region=self.region,
+            account=self.account,
+            fan_out_delay_ms=duration_ms(self.settings.fan_out_delay),
         )
         self.streams[name] = stream
         return stream
+
+    def dynamodb(
+        self,
+        name: str = "table",
+        keys: Iterable[str] = ("pk",),
+        view: str = "NEW_AND_OLD_IMAGES",
+    ) -> DynamoDbTable:
+        """A new DynamoDB table with a stream; `keys`: partition key, and sort key if any.
+
+        `keys={"pk": "N"}` declares types too; else boto3 takes keys of the type of the first item.
+        """
+        types = keys if isinstance(keys, dict) else None
+        table = DynamoDbTable(
+            name, keys, view, now=self.instant_ms, region=self.region, account=self.account,
+            key_types=types,
+        )  # fmt: skip
+        self.adopt(table, declaration_of(table))
+        return table
+
+    def adopt(self, table: DynamoDbTable, declared: Declared) -> None:
+        """Have a table by its name; boto3 finds it as it is declared."""
+        if table.name in self.tables:
+            raise _taken("table", table.name)
+        if not self.tables:
+            self._guard.add(DynamoDbStreamsApi(self.tables))
+        self.tables[table.name] = table
+        self.embedded("dynamodb").declare(declared)
 
     def queue(self, name: str) -> Queue:
         """A new SQS queue, to be an on-failure destination."""
@@ -155,7 +196,7 @@ class Harness:
 
     def map(
         self,
-        source: KinesisStream | CaptureSource,
+        source: KinesisStream | KinesisConsumer | DynamoDbTable | CaptureSource,
         handler: Callable[..., Any] | str,
         *,
         name: str | None = None,
@@ -193,8 +234,8 @@ class Harness:
         source = CaptureSource(read_captures([path_or_glob]), at_once=at_once)
         if self._is_untouched():
             self._begin(source.start_ms)
-            for stream in self.streams.values():
-                stream.restart(source.start_ms)
+            for each in self._sources():
+                each.restart(source.start_ms)
         return self.map(source, handler_or_name, **aws_properties)
 
     def _begin(self, start_ms: int) -> None:
@@ -223,17 +264,18 @@ class Harness:
             from esm.template import load
 
         template = load(path, parameters=parameter_overrides)
-        return TemplateMappings(self, template, parameter_overrides)
+        return TemplateMappings(self, template)
 
     def embedded(self, service: str) -> MotoApi:
-        """What answers boto3 for a template's resources in "dynamodb", "s3", "sns" or "sqs"."""
+        """What answers boto3 for tables, and for a template's resources in "s3", "sns" or "sqs"."""
         if service not in self._moto_apis:
-            api = self._moto_apis[service] = MotoApi(service, self._moto)
+            around = [MotoTables(self.tables).following] if service == "dynamodb" else []
+            api = self._moto_apis[service] = MotoApi(service, self._moto, *around)
             self._guard.add(api)
         return self._moto_apis[service]
 
     def written(self) -> dict[str, int]:
-        """How many items, objects and messages boto3 wrote to a template's resources, by ARN."""
+        """How many items, objects and messages boto3 wrote, by the ARN of the table or place."""
         apis = (self._moto_apis[service] for service in sorted(self._moto_apis))
         return {arn: count for api in apis for arn, count in sorted(api.written.items()) if count}
 
@@ -241,8 +283,11 @@ class Harness:
         """Inside, no call of boto3 leaves the Harness."""
         return self._guard
 
+    def _sources(self) -> list[KinesisStream | DynamoDbTable]:
+        return [*self.streams.values(), *self.tables.values()]
+
     def _is_untouched(self) -> bool:
-        has_records = any(stream.record_count for stream in self.streams.values())
+        has_records = any(source.record_count for source in self._sources())
         has_run = self.clock.now_ms() != self.trace.start_ms
         return not (self.mappings or has_records or has_run)
 

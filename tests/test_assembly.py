@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from esm import Harness
@@ -116,6 +117,43 @@ def test_two_functions_of_one_template_run_side_by_side(chain: Path) -> None:
     assert sum(m["KinesisBatchInfo"]["batchSize"] for m in failed.messages) == 3
 
 
+@pytest.mark.parametrize("stream", ["!GetAtt Fast.ConsumerARN", "!Ref Fast"])
+def test_an_event_may_come_through_an_enhanced_fan_out_consumer(write: Write, stream: str) -> None:
+    template = write(
+        "template.yaml",
+        f"""\
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Raw: {{Type: AWS::Kinesis::Stream, Properties: {{ShardCount: 1}}}}
+          Fast:
+            Type: AWS::Kinesis::StreamConsumer
+            Properties: {{StreamARN: !GetAtt Raw.Arn, ConsumerName: fast}}
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              CodeUri: .
+              Handler: app.handler
+              Runtime: python3.11
+              Events:
+                In:
+                  Type: Kinesis
+                  Properties: {{Stream: {stream}, StartingPosition: TRIM_HORIZON}}
+        """,
+    )
+    write("app.py", "def handler(event, context): pass")
+    h = Harness()
+    mappings = h.template(template)
+    [raw] = h.streams.values()
+    assert [consumer.name for consumer in raw.consumers] == ["fast"]
+    mapping = mappings["FIn"]
+    raw.put("x")
+    h.drain()
+    [invocation] = mapping.invocations
+    assert invocation.started_ms - h.trace.start_ms == 70
+    arn = mappings.template.consumers["Fast"].arn
+    assert invocation.event["Records"][0]["eventSourceARN"] == arn
+
+
 def test_the_template_says_how_large_things_are(chain: Path) -> None:
     h = Harness()
     mappings = h.template(chain, parameter_overrides={"Size": "2"})
@@ -164,12 +202,6 @@ def test_other_sources_are_not_emulated_yet(write: Write) -> None:
         """\
         Transform: AWS::Serverless-2016-10-31
         Resources:
-          Table:
-            Type: AWS::DynamoDB::Table
-            Properties:
-              KeySchema: [{AttributeName: pk, KeyType: HASH}]
-              AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
-              StreamSpecification: {StreamViewType: NEW_IMAGE}
           F:
             Type: AWS::Serverless::Function
             Properties:
@@ -178,8 +210,11 @@ def test_other_sources_are_not_emulated_yet(write: Write) -> None:
               Runtime: python3.11
               Events:
                 T:
-                  Type: DynamoDB
-                  Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: LATEST}
+                  Type: MSK
+                  Properties:
+                    Stream: arn:aws:kafka:us-east-1:123456789012:cluster/c/0c1d2e3f-1a2b-3c4d-5e6f-1
+                    StartingPosition: LATEST
+                    Topics: [orders]
         """,
     )
     write("app.py", "def handler(event, context): pass")
@@ -267,3 +302,81 @@ def test_a_handler_reaches_what_the_template_declares_in_virtual_time(
     assert [str(i.error) for i in mapping.invocations] == ["after all that"]
     assert "2031-05-06" in capsys.readouterr().out
     assert mappings.written() == {"In": 2, "Jobs": 3, "News": 2, "Files": 2, "Table": 2}
+
+
+FAILING = """\
+    Transform: AWS::Serverless-2016-10-31
+    Resources:
+      In: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+      Failed: {Type: AWS::SQS::Queue, Properties: {QueueName: failed}}
+      Copies: {Type: AWS::SQS::Queue, Properties: {QueueName: copies}}
+      Alarms:
+        Type: AWS::SNS::Topic
+        Properties:
+          TopicName: alarms
+          Subscription: [{Protocol: sqs, Endpoint: !GetAtt Copies.Arn}]
+      Lost: {Type: AWS::S3::Bucket, Properties: {BucketName: lost}}
+      F:
+        Type: AWS::Serverless::Function
+        Properties:
+          CodeUri: .
+          Handler: app.handler
+          Runtime: python3.11
+          Events:
+            In:
+              Type: Kinesis
+              Properties:
+                Stream: !GetAtt In.Arn
+                StartingPosition: TRIM_HORIZON
+                BatchSize: 1
+                MaximumRetryAttempts: 0
+                DestinationConfig: {OnFailure: {Destination: !GetAtt DESTINATION.Arn}}
+    """
+READS_ITS_FAILURES = """\
+    import json
+    import boto3
+    sqs, s3 = boto3.client("sqs"), boto3.client("s3")
+    def handler(event, context):
+        url = sqs.get_queue_url(QueueName="QUEUE")["QueueUrl"]
+        for message in sqs.receive_message(QueueUrl=url).get("Messages", ()):
+            print(json.dumps(json.loads(message["Body"])))
+        for found in s3.list_objects_v2(Bucket="lost").get("Contents", ()):
+            print(s3.get_object(Bucket="lost", Key=found["Key"])["Body"].read().decode())
+        raise ValueError("always")
+    """
+
+
+@pytest.mark.parametrize(
+    ("destination", "queue"), [("Failed", "failed"), ("Alarms", "copies"), ("Lost", "failed")]
+)
+def test_boto3_finds_what_a_mapping_gave_up(
+    write: Write, capsys: pytest.CaptureFixture[str], destination: str, queue: str
+) -> None:
+    write("app.py", READS_ITS_FAILURES.replace("QUEUE", queue))
+    h = Harness()
+    mappings = h.template(write("template.yaml", FAILING.replace("DESTINATION", destination)))
+    mapping = mappings["FIn"]
+    mapping.source.put_many(["a", "b"])
+    h.drain()
+    [place] = [place for place in h.destinations.values() if place.delivered]
+    assert place.looked
+    [line] = capsys.readouterr().out.splitlines()  # when the second is tried, the first is there
+    document = json.loads(line)
+    document = json.loads(document["Message"]) if destination == "Alarms" else document
+    assert document == place.messages[0] == mapping.discarded[0].invocation_record
+    assert mappings.written()[destination] == 2
+
+
+def test_what_nobody_reads_through_boto3_is_not_looked_at(write: Write) -> None:
+    write("app.py", "def handler(event, context): raise ValueError")
+    with Harness() as h:
+        mappings = h.template(write("template.yaml", FAILING.replace("DESTINATION", "Failed")))
+        mappings["FIn"].source.put("a")
+        h.drain()
+        [place] = [place for place in h.destinations.values() if place.delivered]
+        sqs = boto3.session.Session("k", "s").client("sqs", region_name="us-east-1")
+        url = sqs.get_queue_url(QueueName="failed")["QueueUrl"]
+        assert not place.looked
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert attributes["ApproximateNumberOfMessages"] == "1"
+        assert place.looked

@@ -24,10 +24,11 @@ SEVERAL_PLACES = {
     "E422": "no JSON: in a line, in a whole file, in the payload inside it",
     "E423": "JSON, but no capture",
     "E424": "a capture with a wrong value, by kind of value",
+    "E426": "captures of different streams together: of two services, of two ARNs",
     "E480": "a wrong command line: what click finds, what a function cannot have",
     "E484": "a file of variables of the wrong form, by depth",
     "E486": "a trace that cannot be written, said before the run or after it",
-    "E502": "the embedded Kinesis knows the operation, or a parameter, but does not do it",
+    "E502": "the embedded service knows the operation, or a parameter, but does not do it",
 }
 
 

@@ -12,10 +12,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.parser.models import KinesisDataStreamModel
+from aws_lambda_powertools.utilities.parser.models import (
+    DynamoDBStreamModel,
+    KinesisDataStreamModel,
+)
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "events" / "bandwidth_enrichment"
+ORDERS = ROOT / "events" / "dynamodb"
 FILES = {
     "batch.json",
     "on-failure.json",
@@ -63,15 +67,36 @@ def records() -> Iterator[tuple[str, dict[str, Any]]]:
             yield record["eventID"].split(":")[0], record["kinesis"]
 
 
-def test_the_files_are_what_the_script_writes(make_events: ModuleType):
-    written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    assert written.keys() == FILES
-    assert written == make_events.texts()
+@pytest.mark.parametrize("folder", [FOLDER, ORDERS], ids=lambda folder: folder.name)
+def test_the_files_are_what_the_script_writes(make_events: ModuleType, folder: Path):
+    written = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert written == make_events.texts(folder.name)
 
 
 def test_the_script_writes_them(make_events: ModuleType, tmp_path: Path):
     make_events.main(tmp_path / "new")
-    assert {path.name for path in (tmp_path / "new").iterdir()} == FILES
+    written = {path.name for path in (tmp_path / "new" / FOLDER.name).iterdir()}
+    assert written == FILES
+    assert (tmp_path / "new" / "dynamodb" / "orders.json").exists()
+
+
+def test_orders_are_an_event_as_powertools_knows_it():
+    event = json.loads((ORDERS / "orders.json").read_text(encoding="utf-8"))
+    records = DynamoDBStreamModel.model_validate(event).Records
+    assert [record.eventName for record in records] == [*["INSERT"] * 6, "MODIFY"]
+
+
+def test_what_get_records_gives_comes_after_the_event():
+    """The folder can be replayed at once."""
+    event, output = (
+        json.loads((ORDERS / name).read_text(encoding="utf-8"))["Records"]
+        for name in ("orders.json", "get-records.json")
+    )
+    numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in event + output]
+    assert numbers == sorted(set(numbers))
+    assert output[-1]["userIdentity"] == {
+        "PrincipalId": "dynamodb.amazonaws.com", "Type": "Service",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -49,13 +49,13 @@ def run(
     options: TemplateOptions, name: str, event_file: str, env_vars: VariablesFile | None
 ) -> int:
     """Invoke, print the response, and give the exit code."""
-    template = options.load()
+    template = options.load_to_run()
     function = _function(template, name)
     variables = _variables(function, env_vars)
     mask = Mask({*variables.values(), *template.secrets})
     with mask.on_errors():
         function = function.with_variables(variables)
-        event = _read_event(event_file)
+        event = _read_event(event_file, _fix(function, _kinds(template, function)))
         _warn_of_another_source(template, function, event, event_file)
         result = _invoke(options, template, function, event)
     if result.error is None:
@@ -70,6 +70,8 @@ def run(
 def _function(template: Template, name: str) -> FunctionResource:
     if name in template.functions:
         return template.functions[name]
+    if (reason := template.why_absent(name)) is not None:
+        raise reason
     close = difflib.get_close_matches(name, template.functions, n=1, cutoff=0.4)
     if not close and name in template.mappings:
         close = [template.mappings[name].function_logical_id or ""]
@@ -87,22 +89,38 @@ def _variables(function: FunctionResource, file: VariablesFile | None) -> dict[s
     return read_variables(file, function.function_name, name, fix=fix)
 
 
-def _read_event(file: str) -> Any:
+def _read_event(file: str, fix: str | None) -> Any:
+    """The event; `fix` makes one."""
     text = ""
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         text = data.decode("utf-8-sig")
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise _no_event(file, text, error) from None
+        raise _no_event(file, text, error, fix) from None
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError("E488", f"the event cannot be read: {reason}", place=Place(file)) from None
+        message = f"the event cannot be read: {_reason(error)}"
+        is_missing = isinstance(error, FileNotFoundError)
+        raise InputError(
+            "E488", message, place=Place(file), fix=fix if is_missing else None
+        ) from None
 
 
-def _no_event(file: str, text: str, error: json.JSONDecodeError) -> InputError:
+def _reason(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+        case OSError(strerror=str(reason)):
+            return reason
+    return str(error)
+
+
+def _no_event(file: str, text: str, error: json.JSONDecodeError, fix: str | None) -> InputError:
     if not text.strip():
-        return InputError("E489", "there is no event: nothing is in it", place=Place(file))
+        message = "there is no event: nothing is in it"
+        return InputError("E489", message, place=Place(file), fix=fix)
     line = text.split("\n")[error.lineno - 1]
     return InputError(
         "E489",
@@ -117,11 +135,7 @@ def _warn_of_another_source(
 ) -> None:
     """A function with mappings hardly expects what none of them would send."""
     source = _source_of(event)
-    kinds = {
-        mapping.kind
-        for mapping in template.mappings.values()
-        if mapping.function_logical_id == function.logical_id
-    }
+    kinds = _kinds(template, function)
     expected = [_EVENT_SOURCES[kind] for kind in SourceKind if kind in kinds & set(_EVENT_SOURCES)]
     if source is None or not expected or source in expected:
         return
@@ -134,6 +148,12 @@ def _warn_of_another_source(
         fix=_fix(function, kinds),
     )
     show(warning, as_json=False)
+
+
+def _kinds(template: Template, function: FunctionResource) -> set[SourceKind]:
+    """What the function's mappings read."""
+    mappings = template.mappings.values()
+    return {m.kind for m in mappings if m.function_logical_id == function.logical_id}
 
 
 def _fix(function: FunctionResource, kinds: set[SourceKind]) -> str | None:

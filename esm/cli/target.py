@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from esm.assembly import (
@@ -39,8 +39,8 @@ _ALWAYS_THERE = ("event_source_arn", "function_name")
 class Target:
     """A function with what belongs to it; `secrets` must not be shown.
 
-    `kind` is what the mapping reads. `load` imports the handler; `prepare` makes in a Harness what
-    the template declares.
+    `kind` is what the mapping reads, and `others` has a mapping of each kind. `load` imports the
+    handler; `prepare` makes in a Harness what the template declares.
     """
 
     name: str | None
@@ -50,15 +50,17 @@ class Target:
     load: Callable[[], Handler]
     prepare: Callable[[Harness], object]
     kind: SourceKind | None = None
+    others: Mapping[SourceKind, str] = field(default_factory=dict)
 
     def check(self, service: str) -> None:
         """Refuse captures of a service that the mapping does not read; ARNs call it so."""
         if self.kind not in (None, KINDS[service]):
+            other = self.others.get(KINDS[service])
             raise InputError(
                 "E490",
                 f"{self.name} is a mapping of {self.kind}, and the capture is of {KINDS[service]}",
                 why="its function expects other events",
-                fix="--mapping with one that reads such a source, or --handler",
+                fix=f"--mapping {other}" if other else "--handler MODULE:FUNCTION",
             )
 
 
@@ -103,7 +105,7 @@ def _checked(name: str | None, timeout: int, memory: int, variables: dict[str, s
 
 def _template(options: Options) -> Template:
     try:
-        return options.template.load()
+        return options.template.load_to_run()
     except TemplateError as error:
         if error.esm_code == "E108" and options.mapping is None:
             raise InputError(
@@ -118,6 +120,8 @@ def _mapping(
     template: Template, name: str | None, service: Callable[[], str | None]
 ) -> MappingResource:
     if name is not None:
+        if (reason := template.why_absent(name)) is not None:
+            raise reason
         return resource_of(template, name)
     mappings = [m for m in template.mappings.values() if m.kind in STREAMS]
     if len({mapping.kind for mapping in mappings}) > 1:
@@ -160,6 +164,7 @@ def _by_mapping(
     return Target(
         name=mapping.name,
         kind=mapping.kind,
+        others={each.kind: each.name for each in reversed(list(template.mappings.values()))},
         function=function_of(resource),
         properties=properties,
         secrets=template.secrets | frozenset(variables.values()),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from esm.cli.mask import Mask
 from esm.cli.overrides import FLAG, Overrides, parse_overrides
 from esm.errors import TemplateError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-cli-command-reference-sam-validate.html
 _NAMES = ("template.yaml", "template.yml", "template.json")
+_CDK = "cdk.out"
 _REGION = "us-east-1"
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -33,22 +35,50 @@ class TemplateOptions:
     @property
     def path(self) -> Path:
         """The template's file. Raises TemplateError E108 when a folder has none."""
-        if self.file is not None:
-            return self.file
-        found = next((Path(name) for name in _NAMES if Path(name).is_file()), None)
-        if found is None:
-            raise TemplateError(
-                "E108",
-                f"this folder has no template: no {', '.join(_NAMES[:-1])} or {_NAMES[-1]}",
-                fix=f"--template-file path/to/{_NAMES[0]}",
-            )
-        return found
+        if self.file is None:
+            return _file_here()
+        if self.file.is_dir():
+            near = next(_templates_of(self.file), self.file / _NAMES[0])
+            message = f"{self.file} is a folder, and a template is a file"
+            raise _no_template(message, near)
+        return self.file
+
+    def load_to_run(self) -> Template:
+        """As `load`; raises TemplateError where a parameter has a value that cannot be meant."""
+        from esm.template.complaints import BAD_PARAMETER, UNKNOWN_PARAMETER
+
+        template = self.load()
+        with Mask(template.secrets).on_errors():
+            for problem in template.problems:
+                if problem.esm_code in (BAD_PARAMETER.esm_code, UNKNOWN_PARAMETER.esm_code):
+                    raise problem
+        return template
 
     def load(self) -> Template:
         """Read the template; nothing of the user's is imported."""
         from esm.template import Deployment, load
 
         return load(self.path, parameters=self.overrides, deployment=Deployment(region=self.region))
+
+
+def _file_here() -> Path:
+    found = next((Path(name) for name in _NAMES if Path(name).is_file()), None)
+    if found is None:
+        folders = (Path(_CDK), *(Path(*[".."] * steps) for steps in (1, 2, 3)))
+        near = next((path for folder in folders for path in _templates_of(folder)), None)
+        message = f"this folder has no template: no {', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
+        raise _no_template(message, near or Path("path", "to", _NAMES[0]))
+    return found
+
+
+def _no_template(message: str, near: Path) -> TemplateError:
+    return TemplateError("E108", message, fix=f"--template-file {near}")
+
+
+def _templates_of(folder: Path) -> Iterator[Path]:
+    """Templates by their names, also those that `cdk synth` writes."""
+    yield from (folder / name for name in _NAMES if (folder / name).is_file())
+    yield from sorted(folder.glob("*.template.json"))
 
 
 def template_options(command: Command) -> Command:

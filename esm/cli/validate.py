@@ -50,4 +50,6 @@ def _errors(options: TemplateOptions) -> list[EsmError]:
         return [error]
     mask = Mask(template.secrets)
     errors = [*check(template, now_ms=SystemClock().now_ms()), *cautions(template)]
+    if template.without_transform is not None:
+        errors.append(template.without_transform)
     return [mask.error(error) for error in errors]

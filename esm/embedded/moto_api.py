@@ -8,54 +8,48 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from threading import RLock
+from functools import partial
 from typing import Any
 
-from esm.embedded.moto_world import MotoWorld, Site
-from esm.embedded.surroundings import DEFAULT_REGION
+from esm.embedded.declarations import Declared, Params
+from esm.embedded.dynamodb_params import put_by, tables_in
+from esm.embedded.moto_world import MotoWorld
 
-Params = Mapping[str, Any]
 Answer = dict[str, Any]
-_ACCOUNT = "123456789012"
 Written = Iterable[tuple[str, int]]
 """Whom a call wrote to, in its own words, and how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A resource with its name and ARN; `creation` gives the parameters that make it."""
+Around = Callable[[str, Params], AbstractContextManager[None]]
+"""Of a call's operation and parameters."""
 
-    name: str
-    arn: str
-    creation: Callable[[], Params]
 
-    @property
-    def site(self) -> Site:
-        """Where it is; a bucket's ARN does not tell."""
-        _, _, _, region, account, *_ = self.arn.split(":")
-        return Site(account or _ACCOUNT, region or DEFAULT_REGION)
+def _nothing(operation: str, params: Params) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+_UPDATES = {"AttributeUpdates", "UpdateExpression"}
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is to be known of a service: who a call is about, and what it writes."""
+    """What is to be known of a service: who a call is about, what it writes and what it reads.
+
+    `delivery` is the call that brings a resource what a mapping has delivered to it.
+    """
 
     create: str
     lists: frozenset[str]
     named: Callable[[Params], list[str]]
     written: Callable[[str, Params, Answer], Written]
+    reads: frozenset[str] = frozenset()
+    delivery: Callable[[Declared, str, bytes], tuple[str, Params]] | None = None
 
 
 def _named(*parameters: str) -> Callable[[Params], list[str]]:
     return lambda params: [str(params[p]) for p in parameters if params.get(p)]
-
-
-def _tables(params: Params) -> list[str]:
-    """The tables of a call, a batch or a transaction."""
-    steps = [step for item in params.get("TransactItems", ()) for step in item.values()]
-    named = [params["TableName"]] if "TableName" in params else []
-    return [*named, *params.get("RequestItems", ()), *(step["TableName"] for step in steps)]
 
 
 def _sent(operation: str, params: Params, answer: Answer) -> Written:
@@ -71,47 +65,61 @@ def _stored(operation: str, params: Params, answer: Answer) -> Written:
         yield params["Bucket"], 1
 
 
-def _put(operation: str, params: Params, answer: Answer) -> Written:
-    """Items that were put or updated; what a batch left unprocessed was not."""
-    if operation in ("PutItem", "UpdateItem"):
-        yield params["TableName"], 1
-    elif operation == "BatchWriteItem":
-        for sign, batch in ((1, params["RequestItems"]), (-1, answer.get("UnprocessedItems", {}))):
-            for table, requests in batch.items():
-                yield table, sign * sum("PutRequest" in request for request in requests)
-    elif operation == "TransactWriteItems":
-        for item in params["TransactItems"]:
-            for step in ("Put", "Update"):
-                if step in item:
-                    yield item[step]["TableName"], 1
+def _message(queue: Declared, key: str, body: bytes) -> tuple[str, Params]:
+    return "SendMessage", {"QueueUrl": queue.name, "MessageBody": body.decode()}
+
+
+def _publication(topic: Declared, key: str, body: bytes) -> tuple[str, Params]:
+    return "Publish", {"TopicArn": topic.arn, "Message": body.decode()}
+
+
+def _object(bucket: Declared, key: str, body: bytes) -> tuple[str, Params]:
+    return "PutObject", {"Bucket": bucket.name, "Key": key, "Body": body}
 
 
 SERVICES: Mapping[str, Service] = {
     "sqs": Service(
-        "CreateQueue", frozenset({"ListQueues"}), _named("QueueUrl", "QueueName"), _sent
+        "CreateQueue",
+        frozenset({"ListQueues"}),
+        _named("QueueUrl", "QueueName"),
+        _sent,
+        frozenset({"ReceiveMessage", "GetQueueAttributes"}),
+        _message,
     ),
     "sns": Service(
-        "CreateTopic", frozenset({"ListTopics"}), _named("TopicArn", "TargetArn", "Name"), _sent
+        "CreateTopic",
+        frozenset({"ListTopics"}),
+        _named("TopicArn", "TargetArn", "Name"),
+        _sent,
+        delivery=_publication,
     ),
-    "s3": Service("CreateBucket", frozenset({"ListBuckets"}), _named("Bucket"), _stored),
-    "dynamodb": Service("CreateTable", frozenset({"ListTables"}), _tables, _put),
+    "s3": Service(
+        "CreateBucket",
+        frozenset({"ListBuckets"}),
+        _named("Bucket"),
+        _stored,
+        frozenset({"GetObject", "HeadObject", "ListObjects", "ListObjectsV2"}),
+        _object,
+    ),
+    "dynamodb": Service("CreateTable", frozenset({"ListTables"}), tables_in, put_by),
 }
 
 
 class MotoApi:
-    """One of SERVICES, over what is declared to it."""
+    """One of SERVICES, over what is declared to it; each call of moto is made within `around`."""
 
-    checks_parameters = True
-
-    def __init__(self, service: str, world: MotoWorld) -> None:
+    def __init__(self, service: str, world: MotoWorld, around: Around = _nothing) -> None:
         self.service = service
+        self.checks_parameters = around is _nothing
+        """moto does; who is around its calls reads parameters before."""
+        self._around = around
         self.written: Counter[str] = Counter()
         """How many messages, objects or items were written by ARN."""
         self._knows = SERVICES[service]
         self._world = world
         self._declared: dict[str, Declared] = {}
         self._created: set[str] = set()
-        self._lock = RLock()  # a handler's threads may all be the first
+        self._in_progress: set[str] = set()
 
     @property
     def resources(self) -> list[str]:
@@ -120,7 +128,8 @@ class MotoApi:
 
     def declare(self, resource: Declared) -> None:
         """Have one more; the same one twice is one."""
-        self._declared.setdefault(resource.name, resource)
+        if self._declared.setdefault(resource.name, resource) is resource:
+            self._world.provide(resource.arn, partial(self._prepare, resource))
 
     def asked_for(self, params: Params) -> str | None:
         """The first resource that a call names, in the caller's words."""
@@ -137,13 +146,17 @@ class MotoApi:
         if operation == "ReceiveMessage":
             # Nobody would send anything while the handler waits.
             params = {**params, "WaitTimeSeconds": 0}
+        if operation == "UpdateItem":
+            # moto cannot do without; an update without changes makes an item that is not there.
+            params = {"AttributeUpdates": {}, **params} if not _UPDATES & params.keys() else params
         concerned = self._concerned(params)
-        with self._lock:
+        with self._world.lock, self._world.inside():
             for resource in concerned:
-                self._create(resource)
-            answer = self._world.call(self.service, operation, params, concerned[0].site)
+                self._prepare(resource, is_read=operation in self._knows.reads)
+            with self._around(operation, params):
+                answer = self._world.call(self.service, operation, params, concerned[0].site)
             self._count(self._knows.written(operation, params, answer))
-        return answer
+        return _with_stream(answer, concerned[0])
 
     def remedy(self, params: Params) -> str:
         """How a call's resource would come to exist."""
@@ -155,11 +168,40 @@ class MotoApi:
         known = [resource for resource in found if resource is not None]
         return known or list(self._declared.values())
 
+    def _prepare(self, resource: Declared, *, is_read: bool = False) -> None:
+        """Have it there, with all that has come to it since."""
+        if resource.arn in self._in_progress:  # two queues may be each other's
+            return
+        self._in_progress.add(resource.arn)
+        try:
+            self._create(resource)
+            for arn in resource.feeders():
+                self._world.need(arn, is_read=is_read)
+            self._bring(resource, is_read=is_read)
+        finally:
+            self._in_progress.discard(resource.arn)
+
     def _create(self, resource: Declared) -> None:
-        if resource.name not in self._created:
-            parameters = resource.creation()
-            self._world.call(self.service, self._knows.create, parameters, resource.site)
-            self._created.add(resource.name)
+        if resource.name in self._created:
+            return
+        # What is wrong with it is told before anything is made.
+        parameters, steps = resource.creation(), resource.steps()
+        self._world.call(self.service, self._knows.create, parameters, resource.site)
+        self._created.add(resource.name)
+        for step in steps:
+            for arn in step.needs:
+                self._world.need(arn)
+            self._world.call(self.service, step.operation, step.params, resource.site)
+
+    def _bring(self, resource: Declared, *, is_read: bool) -> None:
+        """What mappings have delivered: moto learns of it when somebody asks, and not before."""
+        if self._knows.delivery is None:
+            return
+        for key, body in resource.arrivals():
+            operation, params = self._knows.delivery(resource, key, body)
+            self._world.call(self.service, operation, params, resource.site)
+        if is_read:
+            resource.look()
 
     def _count(self, written: Written) -> None:
         for name, count in written:
@@ -176,3 +218,12 @@ class MotoApi:
             f"/{resource.site.account}/{resource.name}"
         )
         return resource if is_queue_url or asked in (resource.name, resource.arn) else None
+
+
+def _with_stream(answer: Answer, table: Declared) -> Answer:
+    """A table's description with the stream that the template's `Fn::GetAtt` knows."""
+    for name in ("Table", "TableDescription"):
+        if table.stream_arn is not None and "LatestStreamArn" in answer.get(name, ()):
+            label = table.stream_arn.rpartition("/")[2]
+            answer[name] |= {"LatestStreamArn": table.stream_arn, "LatestStreamLabel": label}
+    return answer

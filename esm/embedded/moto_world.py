@@ -8,11 +8,12 @@ patched: a client of the world's own hands each request to moto instead of sendi
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from threading import RLock
-from typing import Any
+from typing import Any, Protocol
 
 from esm.embedded.api import ApiError
 from esm.errors import EndpointError
@@ -49,23 +50,44 @@ class _State:
                     instance.dispose()
 
 
-class MotoWorld:
-    """The services of one Harness; moto is imported with the first call."""
+class Provider(Protocol):
+    """Has a resource there, and what came to it; `is_read`: because somebody reads it."""
 
-    def __init__(self) -> None:
+    def __call__(self, *, is_read: bool = False) -> None: ...  # noqa: D102
+
+
+class MotoWorld:
+    """The services of one Harness; moto is imported with the first call.
+
+    Who makes resources holds `lock` meanwhile: a handler's threads may all be the first.
+    """
+
+    def __init__(
+        self, in_real_time: Callable[[], AbstractContextManager[object]] = nullcontext
+    ) -> None:
+        """`in_real_time`: inside, types of time are real also for who calls from a frozen run."""
+        self.lock = RLock()
+        self._in_real_time = in_real_time
+        self._providers: dict[str, Provider] = {}
         self._state = _State()
-        self._clients: dict[tuple[str, Site], Any] = {}
         self._is_entered = False
         weakref.finalize(self, self._state.close)
+
+    def provide(self, arn: str, provider: Provider) -> None:
+        """Say who has a resource there when another one needs it."""
+        self._providers[arn] = provider
+
+    def need(self, arn: str, *, is_read: bool = False) -> None:
+        """Have a resource there that has been provided for."""
+        self._providers[arn](is_read=is_read)
 
     def call(
         self, service: str, operation: str, params: Mapping[str, Any], site: Site
     ) -> dict[str, Any]:
         """Do one call. Raises ApiError where AWS would answer an error, E503 without moto."""
-        _require_moto()
         from botocore.exceptions import ClientError
 
-        with self._entered():
+        with self.inside():
             client = self._client(service, site)
             try:
                 answer: dict[str, Any] = client._make_api_call(operation, params)  # noqa: SLF001
@@ -74,12 +96,15 @@ class MotoWorld:
         return answer
 
     def _client(self, service: str, site: Site) -> Any:
-        if (service, site) not in self._clients:
-            self._clients[service, site] = _client(service, site)
-        return self._clients[service, site]
+        with self._in_real_time():
+            if service == "sns":
+                _sign_something()
+            return _client(service, site)
 
     @contextmanager
-    def _entered(self) -> Iterator[None]:
+    def inside(self) -> Iterator[None]:
+        """Inside, moto has the state of this world; E503 without moto."""
+        _require_moto()
         with _LOCK:
             if self._is_entered:  # what is sent may be a file that is read by a call
                 yield
@@ -108,8 +133,32 @@ def _require_moto() -> None:
         ) from error
 
 
+@cache
+def _sign_something() -> None:
+    """Let cryptography meet the real `datetime`: the first that it signs with is its only one.
+
+    moto signs a certificate for each message of a topic, first of all in a handler's frozen time.
+    """
+    from datetime import UTC, datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key, name, instant = (
+        Ed25519PrivateKey.generate(),
+        x509.Name([]),
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, instant, instant)
+    builder.sign(key, None)
+
+
+@cache
 def _client(service: str, site: Site) -> Any:
-    """A client that sends nothing: moto answers, whether or not a mock is active."""
+    """A client that sends nothing: moto answers, whether or not a mock is active.
+
+    It keeps nothing of what it is asked, so all worlds share it: making one takes its time.
+    """
     from boto3.session import Session
     from botocore.config import Config
     from moto.core.botocore_stubber import BotocoreStubber

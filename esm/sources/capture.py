@@ -7,18 +7,18 @@ their sequence numbers, as a shard gives them, whatever the order of files and l
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
 
-from esm.core.messages import RecordsArrived
-from esm.core.model import After, AtTimestamp, Latest, Position, Shard, TrimHorizon
+from msgspec import structs
+
+from esm.core.model import After, Latest, Position, Shard
 from esm.errors import InputError, Place
-from esm.payloads.kinesis import KinesisRecord, make_record
-from esm.sources.capture_forms import CapturedRecord, read_records
+from esm.sources.capture_dynamodb import UNKNOWN_SHARD, CapturedChange
+from esm.sources.capture_forms import Captured, read_records
+from esm.sources.capture_shard import AnyRecord, CapturedShard
 from esm.sources.capture_text import (
     CaptureFile,
     Document,
@@ -31,9 +31,10 @@ from esm.sources.capture_text import (
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 UNKNOWN_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/capture"
 """The stream's ARN where no capture names one, as `aws kinesis get-records` does not."""
+DEFAULT_REGION = "us-east-1"
+_UNKNOWN_TABLE = "arn:aws:dynamodb:{}:123456789012:table/capture/stream/2026-01-01T00:00:00.000"
 
-# GetRecords: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
-_READ_BYTES = 10 * 1024 * 1024
+_SERVICES = {"kinesis": "Kinesis", "dynamodb": "DynamoDB"}
 _PROGRESS_EVERY = 1_000  # records between two calls of on_progress
 
 OnProgress = Callable[[int, int], None]
@@ -44,11 +45,13 @@ OnProgress = Callable[[int, int], None]
 class Capture:
     """What captures hold. `duplicates`: records that were there more than once and were left out.
 
-    The ARN, region and role are the captured stream's and function's, None where no capture says.
+    `service` is what ARNs call it. The ARN, region and role are the captured stream's and
+    function's, None where no capture says.
     """
 
-    shards: Mapping[str, Sequence[KinesisRecord]]
+    shards: Mapping[str, Sequence[AnyRecord]]
     duplicates: int = 0
+    service: str = "kinesis"
     event_source_arn: str | None = None
     region: str | None = None
     role_arn: str | None = None
@@ -84,6 +87,12 @@ def read_captures(
     return found.capture()
 
 
+def service_of(paths: Sequence[str | Path | CaptureFile]) -> str | None:
+    """What ARNs call the service of the first captured record; None without one."""
+    documents = (document for file in find_files(paths) for document in read_documents(file))
+    return next((r.service for document in documents for r in read_records(document)), None)
+
+
 def _check_sizes(files: Sequence[CaptureFile], max_bytes: int) -> None:
     left = max_bytes
     for file in files:
@@ -102,21 +111,26 @@ def _check_sizes(files: Sequence[CaptureFile], max_bytes: int) -> None:
 class _Found:
     """What was read so far, by shard and sequence number."""
 
-    shards: dict[str, dict[int, CapturedRecord]] = field(default_factory=dict)
+    shards: dict[str, dict[int, Captured]] = field(default_factory=dict)
     duplicates: int = 0
+    homes: dict[tuple[str, int], str] = field(default_factory=dict)
+    service: str | None = None
+    first_file: str = ""
     event_source_arn: str | None = None
     region: str | None = None
     role_arn: str | None = None
 
-    def add(self, record: CapturedRecord, document: Document) -> None:
+    def add(self, record: Captured, document: Document) -> None:
         """Take a record in, once."""
+        self._check_service(record, document)
         self._check_stream(record, document)
+        record = self._at_home(record)
         shard = self.shards.setdefault(record.shard_id, {})
         known = shard.setdefault(int(record.sequence_number), record)
         if known is record:
             return
         self.duplicates += 1
-        if (known.key, known.base64) != (record.key, record.base64):
+        if known.content != record.content:
             raise document.error(
                 Wrong(
                     "E427",
@@ -126,35 +140,65 @@ class _Found:
                 )
             )
 
+    def _at_home(self, record: Captured) -> Captured:
+        """One change may be there with its shard and without: then it is of that shard."""
+        if not isinstance(record, CapturedChange):
+            return record
+        event = (record.event_id, int(record.sequence_number))
+        home = self.homes.setdefault(event, record.shard_id)
+        if record.shard_id == UNKNOWN_SHARD and home != UNKNOWN_SHARD:
+            return structs.replace(record, shard_id=home)
+        if home == UNKNOWN_SHARD and record.shard_id != UNKNOWN_SHARD:
+            known = self.shards[UNKNOWN_SHARD].pop(event[1])
+            moved = structs.replace(known, shard_id=record.shard_id)
+            self.shards.setdefault(record.shard_id, {})[event[1]] = moved
+            self.homes[event] = record.shard_id
+        return record
+
     def capture(self) -> Capture:
         """Everything, in the order of shards and of sequence numbers."""
         ordered = [
-            (shard_id, position, record)
+            (shard_id, record)
             for shard_id, records in sorted(self.shards.items())
-            for position, record in sorted(records.items())
+            for _, record in sorted(records.items())
         ]
         # Ordinals are the order of putting, as far as arrival times tell it.
-        by_arrival = sorted(range(len(ordered)), key=lambda i: ordered[i][2].arrived_ms)
+        by_arrival = sorted(range(len(ordered)), key=lambda i: ordered[i][1].arrived_ms)
         ordinals = array("Q", bytes(8 * len(ordered)))
         for ordinal, index in enumerate(by_arrival, 1):
             ordinals[index] = ordinal
-        shards: dict[str, list[KinesisRecord]] = {shard_id: [] for shard_id, _, _ in ordered}
-        for (shard_id, position, record), ordinal in zip(ordered, ordinals, strict=True):
-            shards[shard_id].append(
-                make_record(
-                    position=position,
-                    key=record.key,
-                    arrived_ms=record.arrived_ms,
-                    base64=record.base64,
-                    shard_id=shard_id,
-                    ordinal=ordinal,
-                )
-            )
-        return Capture(shards, self.duplicates, self.event_source_arn, self.region, self.role_arn)
+        shards: dict[str, list[AnyRecord]] = {shard_id: [] for shard_id, _ in ordered}
+        for (shard_id, record), ordinal in zip(ordered, ordinals, strict=True):
+            shards[shard_id].append(record.record(ordinal))
+        return Capture(
+            shards,
+            self.duplicates,
+            self.service or "kinesis",
+            self.event_source_arn,
+            self.region,
+            self.role_arn,
+        )
 
-    def _check_stream(self, record: CapturedRecord, document: Document) -> None:
+    def _check_service(self, record: Captured, document: Document) -> None:
+        if self.service is None:
+            self.service, self.first_file = record.service, document.file
+        if record.service == self.service:
+            return
+        raise document.error(
+            Wrong(
+                "E426",
+                f"a record of {_SERVICES[record.service]} among those of"
+                f" {_SERVICES[self.service]} in {self.first_file}",
+                why="a mapping reads one stream: replay each by itself",
+            )
+        )
+
+    def _check_stream(self, record: Captured, document: Document) -> None:
         arn = record.event_source_arn
-        if arn is None or arn == self.event_source_arn:
+        if arn is None:
+            self.region = self.region or record.region  # GetRecords of DynamoDB tells that alone
+            return
+        if arn == self.event_source_arn:
             return
         if self.event_source_arn is not None:
             raise document.error(
@@ -181,7 +225,7 @@ class CaptureSource:
         self.capture = capture
         self.at_once = at_once
         self._shards = {
-            shard_id: _CapturedShard(records, at_once=at_once)
+            shard_id: CapturedShard(shard_id, records, at_once=at_once)
             for shard_id, records in capture.shards.items()
         }
 
@@ -191,13 +235,21 @@ class CaptureSource:
     @property
     def arn(self) -> str:
         """The captured stream's ARN, or a made-up one."""
-        return self.capture.event_source_arn or UNKNOWN_ARN
+        capture = self.capture
+        if capture.event_source_arn is None and capture.service == "dynamodb":
+            return _UNKNOWN_TABLE.format(capture.region or DEFAULT_REGION)
+        return capture.event_source_arn or UNKNOWN_ARN
 
     @property
-    def records(self) -> list[KinesisRecord]:
+    def records(self) -> list[AnyRecord]:
         """All records in the order of their ordinals."""
         every = (record for records in self.capture.shards.values() for record in records)
         return sorted(every, key=attrgetter("ordinal"))
+
+    @property
+    def shards(self) -> list[CapturedShard]:
+        """The captured shards."""
+        return list(self._shards.values())
 
     @property
     def start_ms(self) -> int:
@@ -236,61 +288,10 @@ class CaptureSource:
         shard = self._shards[shard_id]
         return len(shard.records) - shard.index(place)
 
-    def open(self, shard_id: str, on_put: Callable[[], None]) -> _CapturedShard:
+    def whole_before(self, shard_id: str, position: int) -> int:
+        """The position: each is a sequence number of its own."""
+        return position
+
+    def open(self, shard_id: str, on_put: Callable[[], None]) -> CapturedShard:
         """A reader; nothing is ever put, so `on_put` is never called."""
         return self._shards[shard_id]
-
-
-class _CapturedShard:
-    """The records of one shard. Reading keeps no state: all readers share it."""
-
-    __slots__ = ("_arrivals", "_at_once", "_weights", "records")
-
-    def __init__(self, records: Sequence[KinesisRecord], *, at_once: bool) -> None:
-        self.records = records
-        self._at_once = at_once
-        # A record is not seen before those in front of it, whatever its own time says.
-        self._arrivals = array("q", accumulate((r.arrived_ms for r in records), max))
-        self._weights = array("Q", accumulate(len(r.base64) * 3 // 4 + len(r.key) for r in records))
-
-    def visible(self, now_ms: int) -> int:
-        """How many records have arrived."""
-        return len(self.records) if self._at_once else bisect_right(self._arrivals, now_ms)
-
-    def read(self, position: Position, limit: int, now_ms: int) -> RecordsArrived:
-        """One GetRecords: at most `limit` records and 10 MiB, but one record always."""
-        start, arrived = self.index(position), self.visible(now_ms)
-        before = self._weights[start - 1] if start else 0
-        fits = bisect_right(self._weights, before + _READ_BYTES, start)
-        end = min(max(fits, start + 1), start + limit, arrived)
-        if end <= start:
-            return RecordsArrived(())
-        behind = max(1, now_ms - self.records[end].arrived_ms) if end < arrived else 0
-        return RecordsArrived(self.records[start:end], millis_behind=behind)
-
-    @property
-    def must_poll(self) -> bool:
-        """Nobody counts the reads of a capture."""
-        return False
-
-    def ready_ms(self, position: Position, now_ms: int) -> int | None:
-        """When the next record arrives; None after the last."""
-        index = self.index(position)
-        if index >= len(self.records):
-            return None
-        return now_ms if self._at_once else self._arrivals[index]
-
-    def idle_until(self, instant_ms: int) -> None:
-        """Nothing to renew: a capture has no iterators."""
-
-    def index(self, position: Position) -> int:
-        """Where in `records` a position lies."""
-        match position:
-            case TrimHorizon():
-                return 0
-            case AtTimestamp(timestamp_ms=instant_ms):
-                return bisect_left(self._arrivals, instant_ms)
-            case After(position=after):
-                return bisect_right(self.records, after, key=attrgetter("position"))
-            case Latest():
-                raise AssertionError("LATEST is pinned before a shard is read")

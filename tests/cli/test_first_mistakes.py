@@ -62,8 +62,55 @@ def test_the_wrong_folder(esm: Told, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert code == 3
     assert err == lines("""
         E108  this folder has no template: no template.yaml, template.yml or template.json
-        fix    --template-file path/to/template.yaml
+        fix    --template-file ../template.yaml
         """)
+
+
+def test_an_application_of_the_cdk(
+    esm: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `cdk synth` wrote lies one folder deeper, and a folder is no template."""
+    synthesized = tmp_path / "cdk" / "cdk.out"
+    synthesized.mkdir(parents=True)
+    (synthesized / "Shop.template.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "cdk")
+    fix = "fix    --template-file cdk.out/Shop.template.json\n"
+    assert esm("invoke", "Handle", "-e", "event.json")[2].endswith(fix)
+    assert esm("invoke", "Handle", "-e", "event.json", "-t", "cdk.out")[2] == (
+        f"E108  cdk.out is a folder, and a template is a file\n{fix}"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("invoke", "Handle", "-e", "s3.json"), ("replay", "s3.json", "--mapping", "HandleTaken")],
+)
+def test_a_condition_that_is_false(esm: Told, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """What the template has must not be told as a misspelt name."""
+    text = TEMPLATE.replace("  Handle:\n", "  Handle:\n    Condition: IsLive\n")
+    conditions = "Conditions: {IsLive: !Equals [!Ref Window, 7]}\n"
+    (tmp_path / "template.yaml").write_text(text + conditions)
+    code, out, err = esm(*command, "--parameter-overrides", "Window=5")
+    assert (code, out) == (3, "")
+    assert err == lines("""
+        template.yaml:7:16  E125  Handle is not created: IsLive is false with these parameters
+              7 |     Condition: IsLive
+                |                ^
+        why    its condition is false, so there is no such resource
+        fix    --parameter-overrides with values that make IsLive true
+        """)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("invoke", "Handle", "-e", "s3.json"), ("replay", "s3.json", "--mapping", "HandleTaken")],
+)
+def test_the_wrong_name_of_a_parameter(esm: Told, command: tuple[str, ...]) -> None:
+    """Whoever misspells it must not get the default in its place."""
+    code, out, err = esm(*command, "--parameter-overrides", "Windwo=5")
+    assert (code, out) == (3, "")
+    assert err.startswith("template.yaml:1:1  E110  there is no parameter Windwo\n")
+    assert err.endswith("fix    --parameter-overrides Window=…\n")
 
 
 def test_the_wrong_name_of_a_mapping(esm: Told) -> None:

@@ -262,7 +262,7 @@ def test_a_function_without_mappings_takes_any_event(project: Desk):
         ('{"a": 1,}', "event.json:1:9  E489  not JSON: "),
         ("", "event.json  E489  there is no event"),
         ("{}\n{}", "event.json:2:1  E489  not JSON: extra data"),
-        ("[" * 100_000, "event.json  E488  the event cannot be read: "),
+        ("[" * 100_000, "event.json  E488  the event cannot be read: it is nested too deeply"),
     ],
 )
 def test_an_event_that_is_none(project: Desk, text: str, said: str):
@@ -272,10 +272,17 @@ def test_an_event_that_is_none(project: Desk, text: str, said: str):
     assert ended.err.startswith(said)
 
 
+def test_an_event_that_is_no_text(project: Desk):
+    (project.folder / "event.json").write_bytes("{}".encode("utf-16"))
+    ended = invoke(project, "Echo", "event.json")
+    assert ended.err == "event.json  E488  the event cannot be read: it is not UTF-8\n"
+
+
 def test_an_event_that_is_not_there(project: Desk):
     ended = invoke(project, "Echo", "nowhere.json")
     assert ended.err == (
         "nowhere.json  E488  the event cannot be read: No such file or directory\n"
+        "fix    esm generate kinesis --count 3 | esm invoke Echo --event -\n"
     )
 
 

@@ -196,7 +196,7 @@ def test_a_mapping_of_another_source(project: Desk):
     assert ended.err == (
         "E490  Other is a mapping of DynamoDB, and the capture is of Kinesis\n"
         "why    its function expects other events\n"
-        "fix    --mapping with one that reads such a source, or --handler\n"
+        "fix    --mapping HandleTaken\n"
     )
 
 

@@ -94,14 +94,16 @@ def test_an_import_that_tells_a_secret(project: Desk, command: list[str]):
 
 
 def test_a_quoted_line_with_a_secret_keeps_its_caret(project: Desk):
-    project.write(
-        "template.yaml", TEMPLATE.replace("NoEcho: true", "NoEcho: true\n    AllowedValues: [a]")
-    )
-    for command in (["validate"], *COMMANDS):
-        ended = run(project, *command)
-        assert SECRET not in ended.out + ended.err
+    """What breaks a rule of its parameter is in no quoted line at all."""
+    forbidden = TEMPLATE.replace("NoEcho: true", "NoEcho: true\n    AllowedValues: [a]")
+    for text in (forbidden, TEMPLATE.replace("TRIM_HORIZON", SECRET)):
+        project.write("template.yaml", text)
+        for command in (["validate"], *COMMANDS):
+            ended = run(project, *command)
+            assert SECRET not in ended.out + ended.err
     shown = run(project, "validate").out
-    assert "      7 |     Default: *********\n        |              ^\n" in shown
+    line = "     21 |             StartingPosition: *********\n"
+    assert f"{line}        |                               ^\n" in shown
 
 
 def test_a_call_that_tells_a_secret(project: Desk):

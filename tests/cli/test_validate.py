@@ -43,6 +43,9 @@ TOO_LARGE = TEMPLATE.replace("!Ref Size", "20000")
 TOO_LATE = TOO_LARGE.replace("TRIM_HORIZON", "LATER")
 
 
+WITHOUT_TRANSFORM = TEMPLATE.partition("\n")[2]
+
+
 @pytest.fixture
 def project(desk: Desk) -> Desk:
     """A folder with a template and a handler that must not be imported."""
@@ -276,3 +279,12 @@ def test_a_value_with_no_echo_is_not_shown(desk: Desk, capsys: pytest.CaptureFix
     assert "hushhush" not in shown
     assert "the parameter Size cannot be '****'" in shown
     assert "Value '****' at 'startingPosition'" in shown
+
+
+def test_sams_resources_without_its_transform(project: Desk) -> None:
+    """SAM reads such a template, and CloudFormation does not."""
+    project.write("template.yaml", WITHOUT_TRANSFORM)
+    ended = validate(project)
+    assert ended.code == 3
+    assert ended.out.startswith("template.yaml:9:11  E107  Handle is a resource of SAM")
+    assert "fix    Transform: AWS::Serverless-2016-10-31" in ended.out

@@ -486,9 +486,6 @@ class TestGarbage:
     @pytest.mark.parametrize(
         ("document", "source"),
         [
-            ({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}]}, "DynamoDB"),
-            ({"Records": [{"dynamodb": {}}], "NextShardIterator": "A"}, "DynamoDB"),
-            ({"DDBStreamBatchInfo": {}, "payload": "{}"}, "DynamoDB"),
             ({"eventSource": "aws:kafka", "records": {}}, "Kafka"),
             ({"eventSource": "SelfManagedKafka", "records": {}}, "Kafka"),
             ({"KafkaBatchInfo": {}, "payload": "{}"}, "Kafka"),
@@ -500,7 +497,7 @@ class TestGarbage:
 
         assert error.value.esm_code == "E290"
         assert error.value.message == (
-            f"this is a capture of {source}: only Kinesis can be replayed yet"
+            f"this is a capture of {source}: only Kinesis and DynamoDB can be replayed yet"
         )
 
     def test_an_invocation_record_of_a_queue_holds_no_records(self, write):

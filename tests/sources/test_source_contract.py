@@ -10,6 +10,7 @@ import pytest
 from esm.core.messages import PollFailed, RecordsArrived
 from esm.core.model import After, AtTimestamp, Position, TrimHorizon
 from esm.ports import ShardReader, Source
+from esm.sources.dynamodb_table import DynamoDbTable
 from esm.sources.memory import KinesisStream
 
 START_MS = 1_767_225_600_000
@@ -17,11 +18,15 @@ START_MS = 1_767_225_600_000
 
 @dataclass
 class Case:
-    """A source with one shard that holds five records, one a second from START_MS on."""
+    """A source with one shard that holds five records, one a second from START_MS on.
+
+    `delay_ms`: how long a record takes from its arrival to a reader.
+    """
 
     source: Source
     shard_id: str
     end_ms: int
+    delay_ms: int = 0
 
 
 def memory_stream() -> Case:
@@ -33,8 +38,23 @@ def memory_stream() -> Case:
     return Case(stream, stream.shards[0].shard_id, clock[0])
 
 
+def consumer() -> Case:
+    case = memory_stream()
+    assert isinstance(case.source, KinesisStream)
+    return Case(case.source.consumer("fast"), case.shard_id, case.end_ms, delay_ms=70)
+
+
+def table() -> Case:
+    clock = [START_MS]
+    source = DynamoDbTable(now=lambda: clock[0])
+    for number in range(5):
+        source.put_item({"pk": number})
+        clock[0] += 1_000
+    return Case(source, source.shards[0].shard_id, clock[0])
+
+
 # A new source adds a function that makes its case.
-SOURCES: list[Callable[[], Case]] = [memory_stream]
+SOURCES: list[Callable[[], Case]] = [memory_stream, consumer, table]
 
 
 @pytest.fixture(params=SOURCES, ids=lambda make: make.__name__)
@@ -74,14 +94,17 @@ def test_a_record_is_not_seen_before_it_arrives(case: Case):
     reader = opened(case)
     assert offsets_ms(read(reader, TrimHorizon(), START_MS + 1_500).records) == [0, 1_000]
     # (ready_ms says when the third one comes)
-    assert reader.ready_ms(TrimHorizon(), START_MS + 1_500) == START_MS + 2_000
+    third_ms = START_MS + 2_000 + case.delay_ms
+    assert reader.ready_ms(TrimHorizon(), START_MS + 1_500) == third_ms
 
 
 def test_behind_is_the_age_of_the_next_unread_record_and_zero_without_one(case: Case):
     reader = opened(case)
-    now_ms = START_MS + 4_000
-    assert read(reader, TrimHorizon(), now_ms, limit=1).millis_behind == 3_000
-    assert read(reader, TrimHorizon(), now_ms, limit=3).millis_behind == 1  # it has just arrived
+    delay_ms = case.delay_ms
+    now_ms = START_MS + 4_000 + delay_ms
+    assert read(reader, TrimHorizon(), now_ms, limit=1).millis_behind == 3_000 + delay_ms
+    # The last one has just arrived, which is not the same as that there is none.
+    assert read(reader, TrimHorizon(), now_ms, limit=3).millis_behind == max(1, delay_ms)
     assert read(reader, TrimHorizon(), now_ms, limit=3).millis_behind == 0
 
 
@@ -111,7 +134,7 @@ def test_ready_says_when_a_read_would_not_be_empty(case: Case):
     seen, now_ms = 0, START_MS
     while (ready_ms := reader.ready_ms(position, now_ms)) is not None and seen < 5:
         now_ms = max(now_ms, ready_ms)
-        before = opened(case).read(AtTimestamp(now_ms), 10, now_ms - 1)
+        before = opened(case).read(AtTimestamp(now_ms - case.delay_ms), 10, now_ms - 1)
         assert isinstance(before, RecordsArrived)
         assert before.records == []
         seen += len(read(reader, position, now_ms).records)
@@ -128,6 +151,12 @@ def test_a_new_reader_goes_on_after_a_checkpoint(case: Case):
     checkpoint = read(opened(case), TrimHorizon(), case.end_ms).records[2].position
     answer = read(opened(case), After(checkpoint), case.end_ms)
     assert offsets_ms(answer.records) == [3_000, 4_000]
+
+
+def test_every_read_ends_where_a_checkpoint_may_stand(case: Case):
+    records = read(opened(case), TrimHorizon(), case.end_ms).records
+    last = records[-1].position
+    assert case.source.whole_before(case.shard_id, last) == last
 
 
 def test_skipped_polls_leave_the_reader_fresh(case: Case):
