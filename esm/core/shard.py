@@ -358,10 +358,12 @@ class ShardMachine:
             case failure.Complete() if batch.cause is Cause.WINDOW:
                 shard_windows.close(self, lane, out)
             case failure.Complete():
-                shard_windows.keep_state(self, lane, outcome)
+                if lane.window is not None:
+                    shard_windows.keep_state(self, lane, outcome)
                 self.resolve(lane, batch.id, records, Fate.DELIVERED, out)
             case failure.Progress(delivered=count, delay_ms=delay_ms):
-                shard_windows.keep_state(self, lane, outcome)
+                if lane.window is not None:
+                    shard_windows.keep_state(self, lane, outcome)
                 lane.work.append(self.new_batch(records[count:], Cause.REMAINDER, batch.id))
                 self.resolve(lane, batch.id, records[:count], Fate.DELIVERED, out)
                 self._back_off(lane, now_ms + delay_ms)

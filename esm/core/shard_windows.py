@@ -51,9 +51,8 @@ def close_if_over(shard: ShardMachine, lane: Lane, now_ms: int) -> bool:
 
 def keep_state(shard: ShardMachine, lane: Lane, outcome: Outcome) -> None:
     """The function has taken records of the open window and has returned its state."""
-    if lane.window is None or not isinstance(outcome, Succeeded | PartlyFailed):
-        return
-    if outcome.state is not None:
+    assert lane.window is not None
+    if isinstance(outcome, Succeeded | PartlyFailed) and outcome.state is not None:
         lane.window = tumbling.after_call(lane.window, outcome.state, shard.policy)
 
 
