@@ -15,8 +15,9 @@ from esm.books import Discard, Invocation
 from esm.cautions import cautions_of
 from esm.core import messages as m
 from esm.core.model import Cause
+from esm.destinations.memory import Topic
 from esm.harness import Harness
-from esm.instants import iso_ms
+from esm.instants import iso_ms, to_ms
 from esm.sources.memory import KinesisStream
 from esm.story import tree
 from esm.story.blame import users_line
@@ -106,6 +107,16 @@ class Stream(msgspec.Struct, frozen=True, rename="camel"):
     records: list[Published]
 
 
+class Told(msgspec.Struct, frozen=True, rename="camel"):
+    """A message that a handler published to a topic."""
+
+    at: str
+    topic_arn: str
+    subject: str | None
+    message: str
+    attributes: dict[str, str]
+
+
 class FunctionError(msgspec.Struct, frozen=True, rename="camel"):
     """What the handler raised, how often, and the line of it that the first came from."""
 
@@ -134,8 +145,8 @@ class Warned(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
     """The whole of it.
 
-    `written` counts items, objects and messages by ARN; `problems` are words of `--fail-on`, and
-    `story` tells of them as a tree.
+    `written` counts items, objects and messages by ARN, and `notifications` has those of topics;
+    `problems` are words of `--fail-on`, and `story` tells of them as a tree.
     """
 
     event_source_arn: str
@@ -147,6 +158,7 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     discarded: list[GivenUp]
     streams: list[Stream]
     written: dict[str, int]
+    notifications: list[Told]
     problems: list[str]
     warnings: list[Warned]
     story: str
@@ -173,6 +185,7 @@ def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> 
         discarded=[_given_up(each, mapping) for each in mapping.discarded],
         streams=[stream_of(stream) for stream in harness.streams.values()],
         written=harness.written(),
+        notifications=sorted(_told(harness), key=lambda told: told.at),
         problems=problems,
         warnings=[Warned(*each) for each in cautions_of(mapping, harness.trace)],
         story=tree(harness.trace, mapping.name) if problems else "",
@@ -230,6 +243,13 @@ def stream_of(stream: KinesisStream) -> Stream:
         for r in stream.records
     ]
     return Stream(stream.name, len(stream.shards), records)
+
+
+def _told(harness: Harness) -> Iterator[Told]:
+    for place in harness.destinations.values():
+        for each in place.published if isinstance(place, Topic) else ():
+            at, attributes = iso_ms(to_ms(each.at)), dict(each.attributes)
+            yield Told(at, place.arn, each.subject, each.message, attributes)
 
 
 def _records(mapping: EsmMapping, total: int) -> Records:

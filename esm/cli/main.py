@@ -40,6 +40,18 @@ class LazyGroup(click.Group):
             return None
         return _import(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click, and the command that was probably meant, as click has it for options."""
+        if args[0] in self.COMMANDS or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches  # only a mistake needs it
+
+        close = get_close_matches(args[0], self.COMMANDS, n=1)
+        meant = f" (Did you mean {close[0]!r}?)" if close else ""
+        raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any."""
         with formatter.section("Commands"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,20 +14,23 @@ from esm.errors import EsmError
 
 # Values of fewer characters hide nothing, and would be found everywhere.
 _SHORTEST_SECRET = 4
+# A value of so many is no part of another word by chance.
+_LONG_SECRET = 12
 _MASK = "****"
 
 Mistake = TypeVar("Mistake", bound=EsmError)
 
 
 class Mask:
-    """Hides values, where they stand as whole words, in whatever a run shows."""
+    """Hides values in whatever a run shows: short ones where they stand as whole words."""
 
     def __init__(self, values: Iterable[str], shown: Iterable[str] = ()) -> None:
         """`shown` are values that stand on the command line anyway."""
         secrets = {v for v in values if len(v) >= _SHORTEST_SECRET} - set(shown)
-        longest_first = sorted(secrets, key=lambda value: (-len(value), value))
-        words = "|".join(map(re.escape, longest_first))
-        self._words = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+        forms = {form for value in secrets for form in _forms(value)}
+        longest_first = sorted(forms, key=lambda value: (-len(value), value))
+        words = "|".join(map(_pattern, longest_first))
+        self._words = re.compile(words) if words else None
 
     def text(self, text: str) -> str:
         """A text without the values."""
@@ -63,3 +67,14 @@ class Mask:
             yield
         except EsmError as error:
             raise self.error(error).with_traceback(error.__traceback__) from error.__cause__
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it is, and between quotes: in Python, and in JSON."""
+    quoted = (repr(value), json.dumps(value), json.dumps(value, ensure_ascii=False))
+    return {value, *(text[1:-1] for text in quoted)}
+
+
+def _pattern(form: str) -> str:
+    escaped = re.escape(form)
+    return escaped if len(form) >= _LONG_SECRET else rf"(?<!\w){escaped}(?!\w)"

@@ -12,6 +12,7 @@ from esm.story.words import COLUMNS, clean, elapsed, short_arn
 _LABEL = 13
 _WRITTEN = {"s3": "object", "sns": "message", "sqs": "message"}
 _MOST_ERRORS = 5
+_MOST_NOTIFICATIONS = 5
 # Properties without which AWS retries a batch until its records expire.
 _ENDING = ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
 
@@ -32,6 +33,7 @@ def _summary(answer: Answer) -> Iterator[str]:
     yield from _lines("discarded", _discarded(answer))
     yield from _lines("published", map(_published, answer.streams))
     yield from _lines("written", map(_written, answer.written.items()))
+    yield from _lines("told", _notifications(answer))
     yield from _lines("time on AWS", _time(answer.virtual_time))
     if answer.settings:
         changed = ", ".join(f"{name}={value}" for name, value in answer.settings.items())
@@ -113,6 +115,14 @@ def _written(resource: tuple[str, int]) -> str:
     arn, count = resource
     what = _WRITTEN.get(arn.split(":")[2], "item")
     return f"{counted(count, what)} to {short_arn(arn)}"
+
+
+def _notifications(answer: Answer) -> Iterator[str]:
+    for each in answer.notifications[:_MOST_NOTIFICATIONS]:
+        yield f"{short_arn(each.topic_arn)}  {clean(each.subject or each.message)}"
+    if len(answer.notifications) > _MOST_NOTIFICATIONS:
+        others = counted(len(answer.notifications) - _MOST_NOTIFICATIONS, "other")
+        yield f"… and {others}; -o json has them"
 
 
 def _lines(label: str, texts: Iterable[str]) -> Iterator[str]:

@@ -11,8 +11,10 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 _SUFFIX_LENGTH = 12
+_REDSHIFT_PORT = "5439"
 _STREAM_LABEL = "2026-01-01T00:00:00.000"  # of every table's stream: nothing depends on it
 _CREATED = "1767225600"  # epoch seconds of the same instant, in every consumer's ARN
 
@@ -61,6 +63,11 @@ class Deployment:
         """Twelve characters that depend on stack and logical id."""
         digest = hashlib.sha256(f"{self.stack}/{logical_id}".encode()).digest()
         return base64.b32encode(digest).decode()[:_SUFFIX_LENGTH]
+
+    def own_id(self, name: str) -> str:
+        """A UUID that depends on stack and name."""
+        digest = hashlib.sha256(f"{self.stack}/{name}".encode()).digest()
+        return str(UUID(bytes=digest[:16], version=4))
 
     def physical_name(self, logical_id: str, *, length: int = 64, ending: str = "") -> str:
         """A name for what has none, no longer than AWS lets it be."""
@@ -135,6 +142,61 @@ def bucket(at: Deployment, name: str) -> Identity:
 def function(at: Deployment, name: str) -> Identity:
     """A Lambda function."""
     return _named(name, at.arn("lambda", f"function:{name}"))
+
+
+def endpoint(at: Deployment, name: str) -> Identity:
+    """A SageMaker endpoint; its `Ref` is its ARN, in which names are in lower case."""
+    arn = at.arn("sagemaker", f"endpoint/{name.lower()}")
+    return Identity(name, arn, {"Arn": arn, "EndpointName": name})
+
+
+def endpoint_config(at: Deployment, name: str) -> Identity:
+    """What an endpoint serves; its `Ref` is its ARN."""
+    arn = at.arn("sagemaker", f"endpoint-config/{name.lower()}")
+    return Identity(name, arn, {"EndpointConfigName": name})
+
+
+def model(at: Deployment, name: str) -> Identity:
+    """A SageMaker model; its `Ref` is its ARN."""
+    return Identity(name, at.arn("sagemaker", f"model/{name.lower()}"), {"ModelName": name})
+
+
+def warehouse(at: Deployment, name: str) -> Identity:
+    """A Redshift cluster."""
+    host = f"{name}.{at.suffix(name).lower()}.{at.region}.redshift.{at.url_suffix}"
+    return _named(
+        name,
+        at.arn("redshift", f"cluster:{name}"),
+        **{"Endpoint.Address": host, "Endpoint.Port": _REDSHIFT_PORT},
+    )
+
+
+def workgroup(at: Deployment, name: str) -> Identity:
+    """A workgroup of Redshift Serverless."""
+    own_id = at.own_id(name)
+    arn = at.arn("redshift-serverless", f"workgroup/{own_id}")
+    host = f"{name}.{at.account}.{at.region}.redshift-serverless.{at.url_suffix}"
+    attributes = {
+        "Arn": arn,
+        "Workgroup.WorkgroupArn": arn,
+        "Workgroup.WorkgroupId": own_id,
+        "Workgroup.WorkgroupName": name,
+        "Workgroup.Endpoint.Address": host,
+        "Workgroup.Endpoint.Port": _REDSHIFT_PORT,
+    }
+    return Identity(name, name, attributes)
+
+
+def namespace(at: Deployment, name: str) -> Identity:
+    """A namespace of Redshift Serverless."""
+    own_id = at.own_id(name)
+    arn = at.arn("redshift-serverless", f"namespace/{own_id}")
+    attributes = {
+        "Namespace.NamespaceArn": arn,
+        "Namespace.NamespaceId": own_id,
+        "Namespace.NamespaceName": name,
+    }
+    return Identity(name, name, attributes)
 
 
 def role(at: Deployment, name: str) -> Identity:

@@ -48,6 +48,9 @@ WRONG_TYPE = Complaint("E130", "CloudFormation refuses it")
 MISSING = Complaint("E131", "CloudFormation refuses it: the property is required")
 SAME_NAME = Complaint("E132", "AWS refuses it: the name is taken when the second one is made")
 BAD_NAME = Complaint("E133", "AWS refuses it: not a name that it can have")
+BAD_VARIABLE = Complaint(
+    "E133", "AWS takes two or more letters, digits and underscores, a letter first"
+)
 UNKNOWN_PROPERTY = Complaint("E140", "CloudFormation refuses it: there is no such property")
 UNKNOWN_EVENT = Complaint("E141", "SAM has no such event")
 OTHER_EVENT = Complaint("E142", "SAM gives the function the permissions of another source")

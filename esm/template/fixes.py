@@ -53,6 +53,8 @@ def _fix(error: MappingError, mapping: MappingResource, template: Template) -> s
     if match is None:
         return fix
     remove, name, rest = match["remove"] or "", match["name"], match["rest"]
+    if name == "DestinationConfig" and (declared := _declared_destination(mapping, template)):
+        return declared
     if name == "EventSourceArn" and mapping.is_sam_event:
         name = "Stream"
     if name in ("Stream", "EventSourceArn") and not remove:
@@ -106,6 +108,19 @@ def _standard_destination(mapping: MappingResource, template: Template) -> str:
     config = mapping.properties[_DESTINATION]
     arn = config["OnFailure"]["Destination"] if isinstance(config, dict) else ""
     return f'{name}: "{arn.removesuffix(".fifo")}"'
+
+
+def _declared_destination(mapping: MappingResource, template: Template) -> str | None:
+    """For the URL of a queue, or a bucket's name, which is what Ref gives, its ARN."""
+    match mapping.properties.get(_DESTINATION):
+        case {"OnFailure": {"Destination": str(given)}}:
+            for place in (*template.queues.values(), *template.buckets.values()):
+                if given.split("/")[-1] == place.name:
+                    name = (
+                        '"Destination"' if template.path.name.endswith(".json") else "Destination"
+                    )
+                    return f"{name}: {get_att(place.logical_id, 'Arn', template)}"
+    return None
 
 
 def _is_fifo(resource: Resource) -> bool:

@@ -5,12 +5,14 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from esm.errors import EsmError, TemplateError
 from esm.template import complaints
 from esm.template.identities import SAM_FUNCTION
+from esm.template.misspelt import function_property_errors
 from esm.template.model import FunctionResource
 from esm.template.nodes import Entries, Node, Scalar, function_of
 from esm.template.properties import Reader
@@ -21,6 +23,7 @@ _TIMEOUT_SECONDS = 3
 _MEMORY_MB = 128
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 _TIMEOUTS = range(1, 901)
+_VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _MEMORIES = range(128, 10_241)
 
 
@@ -31,6 +34,7 @@ def function_resource(
     is_sam = declared.type == SAM_FUNCTION
     properties = merged(sam_globals, declared.properties) if is_sam else declared.properties
     reader = Reader(resolver, properties)
+    reader.problems.extend(function_property_errors(declared.node, is_sam=is_sam))
     name, arn = _identity(declared, resolver, reader)
     environment, unset = _environment(reader)
     code_uri = None if _is_image(reader) else _code_folder(declared, reader, folder)
@@ -80,6 +84,10 @@ def _environment(reader: Reader) -> tuple[dict[str, str], dict[str, EsmError]]:
     values: dict[str, str] = {}
     unset: dict[str, EsmError] = {}
     for name, node in variables.items():
+        if _VARIABLE.fullmatch(name) is None:
+            message = f"{name!r} is no name of a variable"
+            reader.note(complaints.BAD_VARIABLE.at(node.place, message, fix=f"{_meant(name)}: …"))
+            continue
         before = [*reader.problems, *reader.missing]
         value = reader.text_of(node)
         if value is not None and "\0" in value:
@@ -91,6 +99,12 @@ def _environment(reader: Reader) -> tuple[dict[str, str], dict[str, EsmError]]:
             if error not in before:
                 unset[name] = error
     return values, unset
+
+
+def _meant(name: str) -> str:
+    """The name that AWS takes in the place of one that it refuses."""
+    letters = re.sub("[^a-zA-Z0-9_]+", "_", name).lstrip("0123456789_")
+    return letters if len(letters) > 1 else f"{letters or 'THE'}_VALUE"
 
 
 def _variables(reader: Reader) -> Mapping[str, Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from esm.errors import TemplateError
 from esm.template import complaints
 from esm.template.model import FunctionResource
 
+_NAME = "app"  # of a module, where the folder has none
 _LIKENESS = 0.5  # of the name of a folder to what was written
 
 
@@ -38,25 +40,43 @@ def _no_folder(function: FunctionResource, folder: Path) -> TemplateError:
 def _handler_errors(
     function: FunctionResource, folder: Path, handler: str
 ) -> Iterator[TemplateError]:
-    module, dot, attribute = handler.rpartition(".")
+    module, dot, _ = handler.rpartition(".")
     if not dot or "\0" in handler:
         yield complaints.NO_HANDLER_FILE.at(
             function.place_of("Handler"),
             f"{handler!r} does not name a handler",
-            fix="Handler: app.handler",
+            fix=f"Handler: {_meant(folder, handler)}",
         )
         return
-    path = folder / module.replace(".", "/")
+    written = module.replace(".", "/")
+    path = folder / written
     if _is_there(Path(f"{path}.py")) or _is_there(path / "__init__.py"):
         return
-    package = module.rpartition("/" if "/" in module else ".")
-    names = [found.stem for found in _entries(path.parent) if found.suffix == ".py"]
-    near = complaints.nearest(path.name, names) or "app"
     yield complaints.NO_HANDLER_FILE.at(
         function.place_of("Handler"),
-        f"there is no {path.name}.py in {path.parent.name}/",
-        fix=f"Handler: {package[0]}{package[1]}{near}.{attribute}",
+        f"there is no {written}.py in {folder.name}/",
+        fix=f"Handler: {_meant(folder, handler)}",
     )
+
+
+def _meant(folder: Path, handler: str) -> str:
+    """The handler in a module that is there, of the name that comes nearest to what was written.
+
+    Forms of other tools are understood: `app:handler`, `src/app.handler`, `app.py.handler`.
+    """
+    *steps, last = re.split(r"[./:]+", handler.replace("\0", ""))
+    names = [step for step in steps if step != "py"]
+    attribute = last if names else "handler"
+    names = names or [last]
+    package = folder.joinpath(*names[:-1])
+    if len(names) > 1 and not _modules(package):
+        names, package = names[-1:], folder
+    near = complaints.nearest(names[-1], _modules(package)) or _NAME
+    return ".".join([*names[:-1], near, attribute])
+
+
+def _modules(folder: Path) -> list[str]:
+    return [found.stem for found in _entries(folder) if found.suffix == ".py"]
 
 
 def _is_there(path: Path) -> bool:

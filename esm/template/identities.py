@@ -31,6 +31,13 @@ _MADE_BY_SAM = re.compile(
 
 _TABLES = (TABLE, GLOBAL_TABLE, SIMPLE_TABLE)
 _BUCKET_LENGTH = 63
+# Their names have no capital letters, and are as short as a bucket's.
+_IN_LOWER_CASE = {
+    BUCKET,
+    "AWS::Redshift::Cluster",
+    "AWS::RedshiftServerless::Namespace",
+    "AWS::RedshiftServerless::Workgroup",
+}
 _QUEUE_LENGTH = 80
 
 _NAME_PROPERTIES = {
@@ -48,6 +55,12 @@ _NAME_PROPERTIES = {
     "AWS::MSK::Cluster": "ClusterName",
     "AWS::MSK::ServerlessCluster": "ClusterName",
     "AWS::SecretsManager::Secret": "Name",
+    "AWS::SageMaker::Endpoint": "EndpointName",
+    "AWS::SageMaker::EndpointConfig": "EndpointConfigName",
+    "AWS::SageMaker::Model": "ModelName",
+    "AWS::Redshift::Cluster": "ClusterIdentifier",
+    "AWS::RedshiftServerless::Namespace": "NamespaceName",
+    "AWS::RedshiftServerless::Workgroup": "WorkgroupName",
 }
 _BUILDERS: Mapping[str, Callable[[Deployment, str], Identity]] = {
     STREAM: aws.stream,
@@ -61,6 +74,12 @@ _BUILDERS: Mapping[str, Callable[[Deployment, str], Identity]] = {
     "AWS::MSK::Cluster": aws.cluster,
     "AWS::MSK::ServerlessCluster": aws.cluster,
     "AWS::SecretsManager::Secret": aws.secret,
+    "AWS::SageMaker::Endpoint": aws.endpoint,
+    "AWS::SageMaker::EndpointConfig": aws.endpoint_config,
+    "AWS::SageMaker::Model": aws.model,
+    "AWS::Redshift::Cluster": aws.warehouse,
+    "AWS::RedshiftServerless::Namespace": aws.namespace,
+    "AWS::RedshiftServerless::Workgroup": aws.workgroup,
 }
 
 
@@ -102,7 +121,7 @@ def _name(resource: Declared, deployment: Deployment, text: Callable[[Node], str
     if given is not None:
         return text(given)
     logical_id = resource.logical_id
-    if resource.type == BUCKET:
+    if resource.type in _IN_LOWER_CASE:
         return deployment.physical_name(logical_id, length=_BUCKET_LENGTH).lower()
     if resource.type in (QUEUE, TOPIC):
         ending = ".fifo" if is_fifo(resource, text) else ""

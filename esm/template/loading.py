@@ -7,16 +7,17 @@ resource is kept beside it, so that the others can be used and `checking` can li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from esm.errors import TemplateError
-from esm.template import complaints
+from esm.template import complaints, services
 from esm.template import identities as types
 from esm.template.aws import Deployment, Identity
 from esm.template.functions import function_resource
 from esm.template.loops import without_loops
+from esm.template.misspelt import missing_transform, misspelt_names
 from esm.template.model import (
     Consumer,
     FunctionResource,
@@ -31,6 +32,7 @@ from esm.template.properties import Reader
 from esm.template.reading import read_file
 from esm.template.resolving import Resolver
 from esm.template.sections import Declared, Sections, sections_of
+from esm.template.services import EndpointResource, WarehouseResource
 from esm.template.sources import raw_mapping, sam_mappings
 
 Made = TypeVar("Made")
@@ -81,6 +83,12 @@ def template_of(
         problems=tuple(inventory.problems),
         resolver=inventory.resolver,
         subscriptions=subscriptions,
+        left_out=inventory.left_out,
+        endpoints=inventory.of(services.ENDPOINT, make=inventory.endpoint),
+        warehouses=inventory.of(services.CLUSTER, services.WORKGROUP, make=inventory.warehouse),
+        without_transform=missing_transform(
+            root, {name.raw for name in inventory.sections.transforms}
+        ),
     )
 
 
@@ -96,6 +104,7 @@ def _inventory(
         sections = sections_of(expanded)
         resolver = Resolver(sections, known, deployment)
     problems = [*mistakes, *more, *map(_not_run, sections.macros), *_emptiness(sections)]
+    problems += misspelt_names(root)
     values = [p.value for p in known.values() if p.is_secret and p.value]
     secrets = frozenset(text for v in values for text in ([v] if isinstance(v, str) else v))
     return _Inventory(sections, resolver, folder, secrets, problems)
@@ -106,6 +115,16 @@ def _not_run(macro: Scalar) -> TemplateError:
         macro.place,
         f"the macro {macro.raw} is not run: the template is read as it is written",
         fix="aws cloudformation get-template --template-stage Processed --stack-name …",
+    )
+
+
+def _not_created(declared: Declared) -> TemplateError:
+    assert declared.condition is not None, "what has no condition is created"
+    condition = declared.condition.raw
+    return complaints.NOT_CREATED.at(
+        declared.condition.place,
+        f"{declared.logical_id} is not created: {condition} is false with these parameters",
+        fix=f"--parameter-overrides with values that make {condition} true",
     )
 
 
@@ -126,6 +145,7 @@ class _Inventory:
     folder: Path
     secrets: frozenset[str]
     problems: list[TemplateError]
+    left_out: dict[str, TemplateError] = field(default_factory=dict)
 
     def of(self, *kinds: str, make: Callable[[Declared], Made]) -> dict[str, Made]:
         """Everything of these types, by logical id."""
@@ -137,8 +157,11 @@ class _Inventory:
                         if declared.macro is not None:
                             self.problems.append(_not_run(declared.macro))
                         made[declared.logical_id] = make(declared)
+                    else:
+                        self.left_out[declared.logical_id] = _not_created(declared)
                 except TemplateError as error:
                     self.problems.append(error)
+                    self.left_out[declared.logical_id] = error
         return made
 
     def mappings(
@@ -220,6 +243,16 @@ class _Inventory:
             declared.type,
             declared.properties,
         )
+
+    def endpoint(self, declared: Declared) -> EndpointResource:
+        """A SageMaker endpoint."""
+        return services.endpoint(declared, self._identity(declared), self.resolver, self.folder)
+
+    def warehouse(self, declared: Declared) -> WarehouseResource:
+        """A warehouse of Redshift."""
+        others = self.sections.resources.values()
+        namespaces = [each for each in others if each.type == services.NAMESPACE]
+        return services.warehouse(declared, self._identity(declared), self.resolver, namespaces)
 
     def _identity(self, declared: Declared) -> Identity:
         identity = self.resolver.identity(declared.logical_id, declared.place)

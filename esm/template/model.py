@@ -10,6 +10,7 @@ from pathlib import Path
 from esm.errors import EsmError, Place
 from esm.template.nodes import Node, descend
 from esm.template.resolving import Resolver
+from esm.template.services import EndpointResource, WarehouseResource
 
 
 class SourceKind(StrEnum):
@@ -156,7 +157,9 @@ class Template:
 
     `subscriptions` are the properties of SNS's, and `resolver` gives values to nodes. `secrets` are
     values of parameters with NoEcho: they must not be shown. `problems` belong to no function and
-    no mapping.
+    no mapping. `without_transform` is told by those who look at a template before it is deployed:
+    here SAM's resources are understood all the same. `left_out` says of a resource why it is not
+    there.
     """
 
     path: Path
@@ -172,3 +175,14 @@ class Template:
     problems: tuple[EsmError, ...]
     resolver: Resolver = field(repr=False, compare=False)
     subscriptions: tuple[Mapping[str, Node], ...] = field(default=(), repr=False, compare=False)
+    without_transform: EsmError | None = None
+    left_out: Mapping[str, EsmError] = field(default_factory=dict, repr=False, compare=False)
+    endpoints: Mapping[str, EndpointResource] = field(default_factory=dict)
+    warehouses: Mapping[str, WarehouseResource] = field(default_factory=dict)
+
+    def why_absent(self, name: str) -> EsmError | None:
+        """Why a function or a mapping that is written in the template is none of its own."""
+        if name in self.functions or name in self.mappings:
+            return None
+        of_events = (error for owner, error in self.left_out.items() if name.startswith(owner))
+        return self.left_out.get(name) or next(of_events, None)

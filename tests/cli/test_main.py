@@ -118,7 +118,7 @@ def test_a_command_that_does_not_exist(capsys: pytest.CaptureFixture[str]):
     assert main(["rply"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("E480  No such command 'rply'.")
+    assert err.startswith("E480  No such command 'rply'. (Did you mean 'replay'?)\n")
     assert err.endswith("\nfix    esm --help\n")
 
 

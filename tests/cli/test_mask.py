@@ -12,15 +12,27 @@ from esm.cli.mask import Mask
     [
         (["hunter22"], "password hunter22!", "password ****!"),
         (["hunter22"], "hunter2233", "hunter2233"),
+        (["hunter22hunter22"], "token_hunter22hunter22x", "token_****x"),
+        (['-KEY-\n\'"e"'], r"""'-KEY-\n\'"e"' "-KEY-\n'\"e\"" """, """'****' "****" """),
         (["abcd", "abcd-efgh"], "abcd-efgh abcd", "**** ****"),
         (["abc", ""], "abc", "abc"),
         (["a.b*c"], "a.b*c axb", "**** axb"),
         (["-key-"], "x -key- y", "x **** y"),
         ([], "abcd", "abcd"),
     ],
-    ids=["a word", "part of a word", "the longest", "short", "no pattern", "marks", "none"],
+    ids=[
+        "a word",
+        "part of a word",
+        "long",
+        "quoted",
+        "the longest",
+        "short",
+        "no pattern",
+        "marks",
+        "none",
+    ],
 )
-def test_values_are_hidden_where_they_are_whole_words(values: list[str], text: str, hidden: str):
+def test_values_are_hidden(values: list[str], text: str, hidden: str):
     assert Mask(values).text(text) == hidden
 
 
