@@ -512,6 +512,7 @@ def test_records_are_shown_by_their_numbers(h):
 
 def test_shards_and_destinations_are_shown_by_what_tells_them_apart():
     assert short_shard("shardId-000000000012") == "12"
+    assert short_shard("shardId-00000001767225600000-f4dbdf21") == "f4dbdf21"
     assert short_shard("orders-3") == "orders-3"
     assert short_arn("arn:aws:sqs:us-east-1:123456789012:dlq") == "sqs:dlq"
     assert short_arn("arn:aws:s3:::bucket") == "s3:bucket"

@@ -63,9 +63,14 @@ def elapsed(duration_ms: int) -> str:
 
 
 def short_shard(shard_id: str) -> str:
-    """`3` for `shardId-000000000003`; other ids as they are."""
-    prefix, _, number = shard_id.partition("-")
-    return str(int(number)) if prefix == "shardId" and number.isdecimal() else shard_id
+    """`3` for `shardId-000000000003`, a table's shards by their last part; other ids as they are."""
+    match shard_id.split("-"):
+        case ["shardId", number] if number.isdecimal():
+            return str(int(number))
+        case ["shardId", number, suffix] if number.isdecimal():
+            return suffix
+        case _:
+            return shard_id
 
 
 def short_arn(arn: str) -> str:
