@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from esm.core.filtering import Explanation
 from esm.core.messages import PollFailed, RecordsArrived
 from esm.core.model import After, Envelope, Position, Shard, TumblingWindow
 
@@ -87,6 +88,9 @@ class RecordFilter(Protocol):
 
     def split(self, shard_id: str, records: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """Those that a filter matches, and the others; each in the order of the read."""
+
+    def explain(self, shard_id: str, record: Any) -> Sequence[Explanation]:
+        """What decided, for each of the filters."""
 
 
 class Payloads(Protocol):

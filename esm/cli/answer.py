@@ -134,6 +134,13 @@ class GivenUp(msgspec.Struct, frozen=True, rename="camel"):
     invocation_record: dict[str, Any]
 
 
+class FilteredOut(msgspec.Struct, frozen=True):
+    """Records that a filter let go no further, and the condition that the first of them failed."""
+
+    reason: str
+    count: int
+
+
 class Warned(msgspec.Struct, frozen=True):
     """What no error is and yet hardly meant, with the flag that mends it."""
 
@@ -155,6 +162,7 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     invocations: Invocations
     virtual_time: VirtualTime
     errors: list[FunctionError]
+    filtered: list[FilteredOut]
     discarded: list[GivenUp]
     streams: list[Stream]
     written: dict[str, int]
@@ -182,6 +190,7 @@ def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> 
         invocations=invocations,
         virtual_time=VirtualTime(iso_ms(start_ms), iso_ms(end_ms), end_ms - start_ms, ended),
         errors=_errors(mapping.invocations),
+        filtered=_filtered(mapping),
         discarded=[_given_up(each, mapping) for each in mapping.discarded],
         streams=[stream_of(stream) for stream in harness.streams.values()],
         written=harness.written(),
@@ -289,6 +298,20 @@ def _errors(invocations: Iterable[Invocation]) -> list[FunctionError]:
     counts = Counter(map(error_text, raised))
     first = {error_text(error): error for error in reversed(raised)}
     return [FunctionError(text, n, _where(first[text])) for text, n in counts.most_common()]
+
+
+def _filtered(mapping: EsmMapping) -> list[FilteredOut]:
+    """By the condition that decided, the commonest first; an update may have changed the filters."""
+    criteria = mapping.pipeline.terms.filter
+    if criteria is None:
+        return []
+    counts: Counter[tuple[str, str]] = Counter()
+    reasons: dict[tuple[str, str], str] = {}
+    for record in mapping.filtered:
+        why = criteria.explain(record.shard_id, record)[0]
+        counts[why.path, why.rule] += 1
+        reasons.setdefault((why.path, why.rule), why.reason)
+    return [FilteredOut(reasons[condition], n) for condition, n in counts.most_common()]
 
 
 def _where(error: BaseException) -> str | None:

@@ -30,6 +30,7 @@ def _summary(answer: Answer) -> Iterator[str]:
     yield from _lines("blocked", _blocked(answer))
     yield from _lines("warning", _warnings(answer))
     yield from _lines("errors", _errors(answer))
+    yield from _lines("filtered", _filtered(answer))
     yield from _lines("discarded", _discarded(answer))
     yield from _lines("published", map(_published, answer.streams))
     yield from _lines("written", map(_written, answer.written.items()))
@@ -95,6 +96,12 @@ def _errors(answer: Answer) -> Iterator[str]:
             yield f"  at {each.where}"
     if len(answer.errors) > _MOST_ERRORS:
         yield f"… and {len(answer.errors) - _MOST_ERRORS:,} others"
+
+
+def _filtered(answer: Answer) -> Iterator[str]:
+    for each in answer.filtered[:_MOST_ERRORS]:
+        others = f" (and {each.count - 1:,} more like it)" if each.count > 1 else ""
+        yield clean(each.reason) + others
 
 
 def _discarded(answer: Answer) -> Iterator[str]:

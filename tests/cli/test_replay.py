@@ -408,3 +408,6 @@ def test_a_filter_decides_what_is_delivered(three_orders: Desk):
     ended = three_orders.replay(*all_at_once("chatty", "--filter-criteria", pattern))
     assert (ended.code, ended.err) == (0, "handler says [1]\n")
     assert ended.out.startswith("records      3 captured: 1 delivered, 2 filtered\n")
+    assert "\nfiltered     data.id is 2, not [1] (and 1 more like it)\n" in ended.out
+    told = three_orders.replay(*all_at_once("chatty", "--filter-criteria", pattern, "-o", "json"))
+    assert told.json["filtered"] == [{"reason": "data.id is 2, not [1]", "count": 2}]
