@@ -34,7 +34,8 @@ class OpenedShard:
     """A shard that is being read. `due_ms`: its deadline on the agenda; `tick_ms`: its next poll.
 
     Polls that would be empty are not planned; while nobody puts anything, the machine's are
-    suspended. `order` is its turn among the deadlines of one instant.
+    suspended. `order` is its turn among the deadlines of one instant; `refused`, below all orders,
+    the one that it has instead while a limit refuses its reads.
     """
 
     wake: Callable[[OpenedShard], None]
@@ -44,6 +45,7 @@ class OpenedShard:
     reader: ShardReader = field(init=False)
     due_ms: int | None = None
     tick_ms: int | None = None
+    refused: int | None = None
     is_gone: bool = False
 
     def woken(self) -> None:
@@ -62,11 +64,22 @@ class Agenda:
         self._skip = skip_idle_polls
         self._entries: list[Entry] = []
         self._passed = (-1, -1)  # an instant, and the last turn of it that is over
+        self._refusals = itertools.count(-(1 << 62))
 
     def add_answer(self, shard: OpenedShard, message: ShardInput, due_ms: int) -> None:
         """An answer is known at this instant."""
         count = next(self.orders)
         heappush(self._entries, (due_ms, ANSWER, count, count, shard, message))
+
+    def note_read(self, shard: OpenedShard, *, refused: bool) -> None:
+        """Let a shard whose reads are refused go first, the longest refused before others.
+
+        Pollers on AWS drift apart. These keep step, and the last of them would never get to read.
+        """
+        if not refused:
+            shard.refused = None
+        elif shard.refused is None:
+            shard.refused = next(self._refusals)
 
     def next_due_ms(self) -> int | None:
         """When the next entry is due, if there is any."""
@@ -114,8 +127,9 @@ class Agenda:
         if due_ms != shard.due_ms:
             shard.due_ms = due_ms
             if due_ms is not None:
-                turn = (due_ms, DEADLINE, shard.order, next(self.orders), shard, DEADLINE_REACHED)
-                heappush(self._entries, turn)
+                turn = shard.order if shard.refused is None else shard.refused
+                entry = (due_ms, DEADLINE, turn, next(self.orders), shard, DEADLINE_REACHED)
+                heappush(self._entries, entry)
 
     def _next_tick_ms(self, shard: OpenedShard, now_ms: int) -> int | None:
         """When to poll: at the next tick, or with skipping at the first that is not empty.

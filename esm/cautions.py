@@ -34,8 +34,8 @@ def cautions_of(mapping: Mapping, trace: Trace) -> Iterator[RunCaution]:
     if any(isinstance(message, m.StateDropped) for message in messages):
         yield RunCaution(
             "W702",
-            "the final call of a tumbling window used up its attempts, and its state is lost",
-            "more MaximumRetryAttempts, or a function that takes the state in its first call",
+            "the final call of a tumbling window used up its attempts or age: its state is lost",
+            "more MaximumRetryAttempts or age, or a function that takes it in its first call",
         )
     yield from _about_responses(mapping)
     yield from _about_filters(mapping)

@@ -108,6 +108,11 @@ class Pipeline:
         return self.terms.destination
 
     @property
+    def _stream_arn(self) -> str:
+        """The stream's, also where a consumer of it is mapped: whoever reads it fetches records."""
+        return self.payloads.event_source_arn.partition("/consumer/")[0]
+
+    @property
     def destination_arn(self) -> str | None:
         """Its ARN."""
         return self.destination.arn if self.destination else None
@@ -295,7 +300,7 @@ class Pipeline:
             event = event_of(self.payloads, shard_id, command.records, command.window)
         return invocation_record(
             info,
-            self.payloads.batch_info(shard_id, command.records, self.payloads.event_source_arn),
+            self.payloads.batch_info(shard_id, command.records, self._stream_arn),
             function_arn=self.function_arn,
             request_id=request_id,
             now_ms=now_ms,

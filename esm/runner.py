@@ -20,6 +20,7 @@ from esm.core.messages import (
     ListShards,
     OpenShard,
     PollFailed,
+    PollFailure,
     RecordsArrived,
     Resolved,
     SaveCheckpoint,
@@ -239,6 +240,8 @@ class Runner:
 
     def _read(self, shard: OpenedShard, command: GetRecords, now_ms: int) -> None:
         read = shard.reader.read(command.position, command.limit, now_ms)
+        refused = isinstance(read, PollFailed) and read.reason is PollFailure.THROTTLED
+        self._agenda.note_read(shard, refused=refused)
         read = shard.pipeline.filtered(shard.machine.shard_id, read)
         message = Idle(1) if _is_empty(read) else command
         self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
@@ -334,11 +337,14 @@ class Runner:
 
 
 def _may_read(shard: OpenedShard, now_ms: int) -> bool:
-    """Whether a poll of the cadence will find something; a stopped shard is not polled."""
+    """Whether a poll of the cadence will find something, or is waited for to close a window.
+
+    A stopped shard is not polled.
+    """
     poller = shard.machine.poller
     if poller.due_ms is None:
         return False
-    return shard.reader.ready_ms(poller.position, now_ms) is not None
+    return shard.machine.must_catch_up or shard.reader.ready_ms(poller.position, now_ms) is not None
 
 
 def _is_empty(read: RecordsArrived | PollFailed) -> bool:

@@ -187,6 +187,18 @@ def test_drain_with_limited_shards_is_idle_too():
     assert len(m.delivered) == 1
 
 
+def test_more_mappings_than_a_limited_shard_lets_read_in_a_second_all_get_their_records(h):
+    stream = h.kinesis(limits=True)
+    mappings = [h.map(stream, nothing, name=f"reader-{number}") for number in range(12)]
+    stream.put({"id": 1})
+    assert h.drain(limit="1m") == "idle"
+    assert [len(m.delivered) for m in mappings] == [1] * 12
+    h.advance("10m")
+    stream.put({"id": 2})
+    h.advance("1m")
+    assert [m.lag() for m in mappings] == [0] * 12
+
+
 def test_drain_ignores_what_a_disabled_mapping_would_have_to_do(h):
     stream = h.kinesis()
     m = h.map(stream, nothing, enabled=False)

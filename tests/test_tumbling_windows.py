@@ -102,6 +102,27 @@ def test_the_wait_is_a_setting_of_ours():
     assert sums.totals == {"2026-01-01T00:00:00Z": 1}
 
 
+def test_without_a_wait_what_is_being_pushed_still_belongs_to_its_window():
+    h = Harness(settings=Settings(tumbling_idle_grace="0s"))
+    stream, sums = h.kinesis(), Sums()
+    h.map(stream.consumer("fan-out"), sums, name="sums", tumbling_window_in_seconds=MINUTE)
+    stream.put("x")
+    h.advance(MINUTE - 0.001)
+    stream.put("pushed after the end")
+    h.drain()
+    assert sums.totals == {"2026-01-01T00:00:00Z": 2}
+
+
+def test_drain_waits_for_a_window_whose_polls_are_refused(h):
+    stream, sums = h.kinesis(limits=True), Sums()
+    for number in range(6):
+        h.map(stream, lambda event, context: None, name=f"reader-{number}")
+    h.map(stream, sums, name="sums", tumbling_window_in_seconds=MINUTE)
+    stream.put("x")
+    assert h.drain() == "idle"
+    assert sums.totals == {"2026-01-01T00:00:00Z": 1}
+
+
 def test_a_response_without_state_is_a_failure(h):
     stream, queue = h.kinesis(), h.queue("failures")
     m = h.map(

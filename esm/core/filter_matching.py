@@ -23,10 +23,18 @@ Choice = frozenset[tuple[int, int]]
 
 @dataclass(slots=True)
 class Step:
-    """A place in the tree of all paths that a pattern names."""
+    """A place in the tree of all paths that a pattern names, word by word."""
 
     steps: dict[str, Step] = field(default_factory=dict)
     slots: list[int] = field(default_factory=list)
+
+    def at(self, key: str) -> Step | None:
+        """Where a key of a document leads to; with dots in it, it takes several steps at once."""
+        step: Step | None = self
+        for word in key.split("."):
+            if step is not None:
+                step = step.steps.get(word)
+        return step
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +56,13 @@ class Demand:
 
 
 def tree_of(names: Mapping[str, int]) -> Step:
-    """The tree of the paths with these names; a key of a document may itself have dots."""
-    nodes: dict[str, Step] = {}
+    """The tree of the paths with these names."""
     root = Step()
     for name, slot in names.items():
-        words = name.split(".")
-        for start in range(len(words)):
-            before = nodes.setdefault(".".join(words[:start]), Step()) if start else root
-            for end in range(start + 1, len(words) + 1):
-                after = nodes.setdefault(".".join(words[:end]), Step())
-                before.steps[".".join(words[start:end])] = after
-        nodes[name].slots.append(slot)
+        step = root
+        for word in name.split("."):
+            step = step.steps.setdefault(word, Step())
+        step.slots.append(slot)
     return root
 
 
@@ -74,8 +78,11 @@ class Leaves:
         while pending:  # no recursion: documents may nearly be as deep as the stack
             value, step, places = pending.pop()
             if isinstance(value, dict):
+                steps = step.steps
                 pending += [
-                    (value[key], after, places) for key, after in step.steps.items() if key in value
+                    (inside, after, places)
+                    for key, inside in value.items()
+                    if (after := step.at(key) if "." in key else steps.get(key)) is not None
                 ]
             elif isinstance(value, list):
                 pending += _elements(value, step, places, arrays)

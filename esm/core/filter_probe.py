@@ -18,12 +18,17 @@ Probe = Callable[[object], bool | None]
 SCALARS = frozenset((str, int, float, bool, type(None), Digits))
 """The types of leaves."""
 
+# Down a longer path the keys that take several steps at once are too many to look for.
+STEPS_MAX = 20
+
 
 def probe(demand: Demand, words: Sequence[str]) -> Probe:
     """A probe for what is below these keys of a document; without keys, the document itself."""
     at_end = _at_end(demand)
     if not words:
         return at_end
+    if len(words) > STEPS_MAX:
+        return lambda _: None
     steps = [(words[at], other_keys(words[at:])) for at in range(len(words))]
     allows_none = demand.allows_none
 

@@ -19,7 +19,7 @@ from esm.core.filter_language import (
 )
 from esm.core.filter_matching import Demand, Leaf, Leaves, Step, first_failing, tree_of
 from esm.core.filter_operators import Dialect
-from esm.core.filter_probe import Probe, other_keys, probe
+from esm.core.filter_probe import STEPS_MAX, Probe, other_keys, probe
 from esm.core.filter_rules import Exists, Test, any_of
 from esm.core.filter_values import Digits
 
@@ -100,7 +100,7 @@ class Branch:
         found = []
         for demand in self.demands:
             first, *words = self.conditions[demand.slot].name.split(".")
-            if first != root or not words:
+            if first != root or not words or len(words) > STEPS_MAX:
                 return None
             accepts = demand.accepts if len(words) == 1 else None
             ask = probe(demand, words[1:])

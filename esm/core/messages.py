@@ -222,7 +222,7 @@ class SaveCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class StateDropped:
-    """A closing call has used up its quota: the window's state reached nobody. No answer."""
+    """A closing call has used up its quota or age: the window's state reached nobody. No answer."""
 
     lane: int
     batch: int

@@ -39,7 +39,7 @@ def policy(mapping: EventSourceMapping, settings: Settings, *, has_destination: 
         read_ahead_records=settings.read_ahead_records,
         read_ahead_bytes=settings.read_ahead_bytes,
         bisect_midpoint_upper=settings.bisect_midpoint == "upper",
-        tumbling_idle_grace_ms=duration_ms(settings.tumbling_idle_grace),
+        tumbling_idle_grace_ms=_grace_ms(settings, is_pushed=not poll_interval_ms),
         hands_over_oversize_state=settings.oversize_state == "returned",
     )
 
@@ -48,6 +48,12 @@ def _pace(arn: str) -> tuple[int, int]:
     if ":kinesis:" in arn and "/consumer/" in arn:
         return _PUSHED
     return _PACES.get("".join(arn.split(":")[2:3]), _KINESIS_PACE)
+
+
+def _grace_ms(settings: Settings, *, is_pushed: bool) -> int:
+    """How long a tumbling window waits past its end, at least for what is under way to it."""
+    grace_ms = duration_ms(settings.tumbling_idle_grace)
+    return max(grace_ms, duration_ms(settings.fan_out_delay)) if is_pushed else grace_ms
 
 
 def start_position(mapping: EventSourceMapping) -> Position:

@@ -84,5 +84,5 @@ FILTER_OTHER_KEY = Refusal("E254", None, "AWS accepts it, and the filter lets no
 def not_emulated(what: str, *, fix: str) -> NotEmulated:
     """AWS would take it; running without it would show something else than AWS does."""
     return NotEmulated(
-        "E290", f"{what} not emulated yet", why="not emulated: AWS accepts it", fix=fix
+        "E290", f"{what} is not emulated yet", why="not emulated: AWS accepts it", fix=fix
     )

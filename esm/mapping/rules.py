@@ -269,11 +269,11 @@ def _not_emulated(request: Request, mapping: EventSourceMapping) -> Iterator[Fau
     """What AWS accepts: each line goes when it is emulated."""
     arn = mapping.event_source_arn
     if request.source in KAFKA:
-        error = refusals.not_emulated(f"{request.source} as an event source is", fix=_LEAVE_OUT)
+        error = refusals.not_emulated(f"{request.source} as an event source", fix=_LEAVE_OUT)
         yield Fault(error, ("EventSourceArn",))
     elif request.source is None:
         fix = request.paste("EventSourceArn")
-        error = refusals.not_emulated(f"{service_of(arn)} as an event source is", fix=fix)
+        error = refusals.not_emulated(f"{service_of(arn)} as an event source", fix=fix)
         yield Fault(error, ("EventSourceArn",))
 
 

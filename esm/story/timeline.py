@@ -105,7 +105,7 @@ def _text(what: Happening) -> str:
         case End():
             return end_text(what) + _checkpoint_text(what)
         case StateLost(window=window):
-            return f"gave up the state of {window_text(window)}: its call has used up its attempts"
+            return f"gave up the state of {window_text(window)}: attempts or age used up"
         case Note(text=text):
             return text
         case _:

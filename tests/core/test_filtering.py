@@ -333,6 +333,25 @@ def test_a_document_may_be_as_deep_as_json_can_be_read():
     assert compile_pattern({"a": [1]}).matches({"a": deep})
 
 
+@pytest.mark.parametrize("words", [20, 21, 600])
+def test_a_pattern_may_be_as_deep_as_its_length_allows(words: int):
+    """In a time that does not grow with all the ways to put dots into the keys of a document."""
+    found = _nested(words, [1])
+    dotted = {".".join("a" * words): 1}
+    for pattern in (found, {".".join("a" * words): [1]}):
+        assert matches(pattern, _nested(words, 1))
+        assert matches(pattern, dotted)
+        assert matches(pattern, {"a.a": _nested(words - 2, 1)})
+        assert not matches(pattern, _nested(words + 1, 1))
+        assert not matches(pattern, {"a": dotted})
+
+
+def _nested(depth: int, value: Any) -> Any:
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 def test_when_all_pass_the_records_are_the_same_object():
     records = [1, 2, 3]
     assert divide(records, [True] * 3)[0] is records

@@ -357,7 +357,7 @@ def test_which_arn_events_name_is_a_setting(named):
     h.drain()
     arn = {"consumer": fast.arn, "stream": orders.arn}[named]
     assert m.invocations[0].event["Records"][0]["eventSourceARN"] == arn
-    assert dlq.messages[0]["KinesisBatchInfo"]["streamArn"] == arn
+    assert dlq.messages[0]["KinesisBatchInfo"]["streamArn"] == orders.arn
     assert m.properties.event_source_arn == fast.arn
 
 
