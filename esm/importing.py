@@ -86,12 +86,18 @@ def _not_imported(module: str, error: BaseException, folder: Path) -> HandlerErr
     said = f"cannot be imported: {type(error).__name__}: {error}{_users_line(error, folder)}"
     if isinstance(error, SyntaxError) and error.filename:
         said, why = f"cannot be imported: {type(error).__name__}: {error.msg}", None
-        place = Place(error.filename, error.lineno, error.offset, error.text)
+        place = Place(_seen(Path(error.filename)), error.lineno, error.offset, error.text)
     elif isinstance(error, ModuleNotFoundError) and error.name is not None:
         said, why = f"needs the module {error.name!r}, which is not installed here", None
         close = _nearest(error.name, folder)
         fix = f"import {close}" if close else f"pip install {error.name.partition('.')[0]}"
     return HandlerError("E302", f"{module} {said}", place=place, why=why, fix=fix)
+
+
+def _seen(file: Path) -> str:
+    """A file as seen from the current folder, where it lies below that."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def _nearest(name: str, folder: Path) -> str | None:

@@ -48,7 +48,7 @@ def isolated(
         if not _is_folder(folder):
             raise HandlerError(
                 "E305",
-                f"there is no folder {folder}",
+                f"{folder} is no folder" if _exists(folder) else f"there is no folder {folder}",
                 why=f"the code of {name.written} is looked for there",
             )
     isolation = Isolation(folders)
@@ -61,6 +61,13 @@ def isolated(
 
     call.__name__ = name.attribute
     return functools.update_wrapper(call, handler, updated=())
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _is_folder(path: Path) -> bool:

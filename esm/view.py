@@ -75,7 +75,7 @@ class Mapping:
         function = function or Function()
         name = name or _free_name(_name_of(call), harness)
         request = _request(source, on_failure, function, aws_properties)
-        request.setdefault("function_name", function.name or name)
+        request.setdefault("function_name", _qualified(function, name))
         function_arn = _function_arn(source.arn, request["function_name"])
         settings = create(
             request | {"function_name": function_arn},
@@ -313,6 +313,12 @@ def _with_destination(
 
 def _said_twice(first: str, second: str) -> InputError:
     return InputError("E432", f"{first}, and at the same time {second}", fix="one of the two")
+
+
+def _qualified(function: Function, mapping: str) -> str:
+    """The function's name, or else the mapping's, with the alias or version that is invoked."""
+    name = function.name or mapping
+    return name if function.qualifier is None else f"{name}:{function.qualifier}"
 
 
 def _function_arn(stream_arn: str, name: str) -> str:

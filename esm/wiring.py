@@ -33,7 +33,7 @@ def events_for(source: Any, function_arn: str, *, fan_out_arn: FanOutArn) -> Pay
     region = capture.region if capture and capture.region else arn_region
     if service == "dynamodb":
         return DynamoDbEvents(source.arn, region)
-    account, name = (function_arn.split(":")[i] for i in (4, -1))
+    account, name = (function_arn.split(":")[i] for i in (4, 6))
     role = f"arn:aws:iam::{account}:role/{name}-role"
     arn = source.arn.partition("/consumer/")[0] if fan_out_arn == "stream" else source.arn
     return KinesisEvents(arn, region, (capture and capture.role_arn) or role)

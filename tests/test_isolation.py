@@ -679,6 +679,21 @@ def test_what_the_users_code_raises_is_told_with_its_line(project):
     assert said.endswith("(models.py:3)")
 
 
+def test_a_syntax_error_below_the_current_folder_is_told_from_there(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    project.write(a__app="def handler(:\n")
+    first = refusal(lambda: project.load("a"))[0]
+    assert first.startswith("a/app.py:1:13  E302  app cannot be imported: SyntaxError: ")
+
+
+def test_a_file_in_place_of_the_folder_is_no_folder(project):
+    project.write(a__app="")
+    file = project.root / "a" / "app.py"
+    assert (
+        refusal(lambda: load_function(file, "app.handler", {}))[0] == f"E305  {file} is no folder"
+    )
+
+
 def test_a_syntax_error_is_told_with_line_and_column(project):
     project.write(a__app="import models", a__models="x = 1\ndef handler(:\n")
     assert refusal(lambda: project.load("a")) == [

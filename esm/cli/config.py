@@ -18,11 +18,13 @@ from typing import Any
 
 import click
 
-from esm.cli.samconfig import bad_file, read_document, read_samconfig, section
+from esm.cli.samconfig import bad_file, read_document, read_samconfig, samconfig_path, section
 from esm.errors import EsmError, Place, SettingsError
 
 _FILE = Path("pyproject.toml")
 _PREFIX = "ESM_"
+FROM_SAMCONFIG = "esm.from_samconfig"
+"""Under this, a context's `meta` has SAM's file by the parameters whose values are from there."""
 
 Options = Mapping[str, click.Option]
 """A command's options by the word of the command line, without hyphens before it."""
@@ -46,7 +48,11 @@ def read_config(
         _text(given.get(option)) or _text(found.get(option))
         for option in ("config_file", "config_env")
     )
-    return reader.typed(read_samconfig(name, file, environment)) | found
+    sams = reader.typed(read_samconfig(name, file, environment))
+    context.meta[FROM_SAMCONFIG] = {
+        option: str(samconfig_path(file)) for option in sams.keys() - found.keys()
+    }
+    return sams | found
 
 
 def options_of(command: click.Command) -> dict[str, click.Option]:
@@ -195,7 +201,11 @@ def _takes(option: click.Option, value: object) -> bool:
 
 
 def _as_typed(option: click.Option, value: object) -> object:
-    """A value as it would stand on the command line, where all is text."""
+    """A value as it would stand on the command line, where all is text; raises E262."""
+    if _has_nul(value):
+        name = option.opts[-1].lstrip("-")
+        message = f"{name} has a NUL character, which no option can have"
+        raise _no_option(message, fix=f'{name} = "…"')
     if option.multiple:
         items = (
             [f"{name}={item}" for name, item in value.items()] if isinstance(value, dict) else value
@@ -206,6 +216,17 @@ def _as_typed(option: click.Option, value: object) -> object:
     if isinstance(value, list):
         return ",".join(map(str, value))
     return value if isinstance(value, bool) else str(value)
+
+
+def _has_nul(value: object) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(map(_has_nul, [*value, *value.values()]))
+        case list():
+            return any(map(_has_nul, value))
+    return False
 
 
 def _split(option: click.Option, text: str) -> object:

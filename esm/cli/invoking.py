@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from esm.cli.mask import Mask
-from esm.errors import EndpointError
+from esm.errors import EndpointError, Place
 from esm.ports import FunctionResult, Invoker
+from esm.story.blame import users_line
 
 _REMEDY = re.compile(r'esm\.kinesis\("(.+)"\)')
 
@@ -40,12 +41,20 @@ class CommandLineInvoker:
 
 def _for_command_line(error: EndpointError) -> EndpointError:
     stream = _REMEDY.fullmatch(error.fix or "")
-    return EndpointError(
-        error.esm_code,
-        error.message,
-        why="nothing here reaches AWS; --stream names streams that the handler may put to",
-        fix=f"--stream {stream.group(1)}" if stream else None,
-    )
+    told = at_users_line(error)
+    if stream is not None:
+        told.why = "nothing here reaches AWS; --stream names streams that the handler may put to"
+        told.fix = f"--stream {stream.group(1)}"
+    return told
+
+
+def at_users_line(error: EndpointError) -> EndpointError:
+    """The refusal of a call, at the handler's line, without what only a test could do about it."""
+    line = users_line(error)
+    place = None
+    if line is not None:
+        place = Place(line.place.rpartition(":")[0], line.number, text=line.source)
+    return EndpointError(error.esm_code, error.message, place=place, why=error.why)
 
 
 def _masked(error: BaseException, mask: Mask) -> BaseException:

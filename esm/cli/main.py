@@ -18,6 +18,12 @@ from esm.errors import EsmError, InputError
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
+_ALONE = "esm.alone"
+_OF_ESM_ALONE = {
+    *("-t", "--template", "--template-file", "--parameter-overrides", "--region"),
+    *("--config-file", "--config-env"),
+}
+
 
 class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `NAME` lies in `esm/cli/NAME.py`."""
@@ -29,6 +35,12 @@ class LazyGroup(click.Group):
         "generate": "Events or records, as many as wanted.",
         "size": "Shards for a load, and the limit that decides.",
     }
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; `esm -t FILE` is `esm` alone, with options of its own."""
+        if args and args[0].partition("=")[0] in _OF_ESM_ALONE:
+            ctx.meta[_ALONE], args = args, []
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of the help text."""
@@ -72,7 +84,7 @@ def esm(context: click.Context) -> object:
     if context.invoked_subcommand is not None:
         return None
     command = _import("overview")
-    with command.make_context("", [], context) as inner:
+    with command.make_context("", context.meta.get(_ALONE, []), context) as inner:
         return command.invoke(inner)
 
 
@@ -104,4 +116,4 @@ def _usage_error(error: click.ClickException, given: Sequence[str]) -> InputErro
     context = getattr(error, "ctx", None)
     command = next((word for word in given if word in LazyGroup.COMMANDS), None)
     path = context.command_path if context else " ".join(filter(None, ("esm", command)))
-    return InputError("E480", error.format_message(), fix=f"{path} --help")
+    return InputError("E480", error.format_message(), fix=f"{path.strip()} --help")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 from esm.assembly import TemplateMappings, function_of, load_handler_of
 from esm.cli.environment import handlers_print_to_stderr, offline
 from esm.cli.failures import BAD_OUTCOME, show
+from esm.cli.invoking import at_users_line
 from esm.cli.mask import Mask
 from esm.cli.output import write_answer
 from esm.cli.template_options import TemplateOptions
@@ -33,6 +35,8 @@ from esm.ports import FunctionResult, TaskTimedOut
 from esm.template import FunctionResource, SourceKind, Template
 
 _OURS = Path(__file__).resolve().parents[1]
+
+_CDK_HASH = re.compile("[0-9A-F]{8}")  # which the CDK puts behind a construct's name
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
 _EVENT_SOURCES = {
@@ -72,7 +76,8 @@ def _function(template: Template, name: str) -> FunctionResource:
         return template.functions[name]
     if (reason := template.why_absent(name)) is not None:
         raise reason
-    close = difflib.get_close_matches(name, template.functions, n=1, cutoff=0.4)
+    close = [each for each in template.functions if _CDK_HASH.fullmatch(each.removeprefix(name))]
+    close = close or difflib.get_close_matches(name, template.functions, n=1, cutoff=0.4)
     if not close and name in template.mappings:
         close = [template.mappings[name].function_logical_id or ""]
     raise TemplateError(
@@ -192,7 +197,7 @@ def _invoke(
         invoker = InlineInvoker(handler, configuration, function.arn, harness.time)
         result = _within_timeout(invoker, configuration, event, harness)
     if isinstance(result.error, EndpointError):
-        raise _for_template(result.error, template) from result.error
+        raise at_users_line(result.error) from result.error
     return result
 
 
@@ -206,12 +211,6 @@ def _within_timeout(
             return invoker.invoke(event, request_id, start_ms)
     except DeadlinePassed:  # the alarm rang when the handler had just returned
         return FunctionResult(error=TaskTimedOut(function.timeout), timed_out=True)
-
-
-def _for_template(error: EndpointError, template: Template) -> EndpointError:
-    streams = ", ".join(stream.name for stream in template.streams.values()) or "none"
-    why = f"nothing here reaches AWS; streams of {template.path}: {streams}"
-    return EndpointError(error.esm_code, error.message, why=why)
 
 
 def _told(error: BaseException) -> Iterator[str]:

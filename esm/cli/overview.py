@@ -58,6 +58,10 @@ def _facts(mapping: MappingResource, template: Template) -> Iterator[tuple[str, 
     size = properties.get("batch_size", _BATCH_SIZE)
     window = properties.get("maximum_batching_window_in_seconds", _WINDOW_SECONDS)
     yield "batches", f"up to {size} records, window {window} s"
+    if tumbling := properties.get("tumbling_window_in_seconds"):
+        yield "tumbling", f"windows of {tumbling} s"
+    for pattern in _patterns(properties.get("filter_criteria")):
+        yield "filter", pattern
     function = template.functions.get(mapping.function_logical_id or "")
     if function is not None:
         handler = function.handler or "no handler"
@@ -66,6 +70,13 @@ def _facts(mapping: MappingResource, template: Template) -> Iterator[tuple[str, 
     yield "enabled", "yes" if properties.get("enabled", True) else "no"
     if mapping.problems:
         yield "mistakes", "esm validate tells them"
+
+
+def _patterns(criteria: object) -> Iterator[str]:
+    filters = criteria.get("Filters") if isinstance(criteria, dict) else None
+    for each in filters if isinstance(filters, list) else ():
+        if isinstance(each, dict) and "Pattern" in each:
+            yield " ".join(str(each["Pattern"]).split())
 
 
 def _named(arn: str) -> str:

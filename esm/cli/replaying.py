@@ -19,6 +19,7 @@ from esm.cli.as_is import AsIs, read_events, replay_events
 from esm.cli.as_is import text_of as text_of_events
 from esm.cli.environment import handlers_print_to_stderr, offline
 from esm.cli.failures import BAD_OUTCOME
+from esm.cli.interrupting import second_interrupt_ends
 from esm.cli.invoking import CommandLineInvoker
 from esm.cli.mask import Mask
 from esm.cli.options import fixes_in_flags
@@ -80,6 +81,7 @@ def _run(
         target.prepare(harness)
         stack.enter_context(offline(region, function.environment or {}))
         stack.enter_context(handlers_print_to_stderr())
+        stack.enter_context(second_interrupt_ends())
         stack.enter_context(harness)
         handler = target.load()
         if options.as_is:

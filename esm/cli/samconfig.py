@@ -26,7 +26,7 @@ def read_samconfig(command: str, file: str | None, environment: str | None) -> d
 
     `file` and `environment` are what was asked for, and must be there: SettingsError E263.
     """
-    path = Path(file) if file else next((Path(f) for f in _FILES if Path(f).is_file()), None)
+    path = samconfig_path(file)
     if path is None:
         if environment is not None:
             raise bad_file(Path(_FILES[0]), f"there is none, and so no environment {environment!r}")
@@ -38,6 +38,11 @@ def read_samconfig(command: str, file: str | None, environment: str | None) -> d
         raise bad_file(path, f"there is no environment {environment!r}", fix=fix)
     sections = (*_ALWAYS, *_LIKE_OURS.get(command, ()))
     return _options(document, environment or _ENVIRONMENT, sections)
+
+
+def samconfig_path(file: str | None) -> Path | None:
+    """The file that was asked for, or else the first one of this folder."""
+    return Path(file) if file else next((Path(f) for f in _FILES if Path(f).is_file()), None)
 
 
 def read_document(path: Path) -> dict[str, Any]:

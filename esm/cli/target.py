@@ -120,9 +120,7 @@ def _mapping(
     template: Template, name: str | None, service: Callable[[], str | None]
 ) -> MappingResource:
     if name is not None:
-        if (reason := template.why_absent(name)) is not None:
-            raise reason
-        return resource_of(template, name)
+        return resource_of(template, name, "--mapping {}")
     mappings = [m for m in template.mappings.values() if m.kind in STREAMS]
     if len({mapping.kind for mapping in mappings}) > 1:
         kind = KINDS.get(service() or "")
@@ -165,7 +163,7 @@ def _by_mapping(
         name=mapping.name,
         kind=mapping.kind,
         others={each.kind: each.name for each in reversed(list(template.mappings.values()))},
-        function=function_of(resource),
+        function=function_of(resource, mapping.qualifier),
         properties=properties,
         secrets=template.secrets | frozenset(variables.values()),
         load=lambda: (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from esm.cli.config import FROM_SAMCONFIG
 from esm.cli.mask import Mask
 from esm.cli.overrides import FLAG, Overrides, parse_overrides
-from esm.errors import TemplateError
+from esm.errors import Place, TemplateError
 
 if TYPE_CHECKING:
     from esm.template import Template
@@ -20,17 +23,22 @@ if TYPE_CHECKING:
 _NAMES = ("template.yaml", "template.yml", "template.json")
 _CDK = "cdk.out"
 _REGION = "us-east-1"
+_A_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateOptions:
-    """Which template, and what is to be known beside it; no file: the one of this folder."""
+    """Which template, and what is to be known beside it; no file: the one of this folder.
+
+    `overrides_file` is where the overrides stand, if not on the command line.
+    """
 
     file: Path | None
     overrides: dict[str, str]
     region: str
+    overrides_file: str | None = None
 
     @property
     def path(self) -> Path:
@@ -57,8 +65,15 @@ class TemplateOptions:
     def load(self) -> Template:
         """Read the template; nothing of the user's is imported."""
         from esm.template import Deployment, load
+        from esm.template.complaints import UNKNOWN_PARAMETER
 
-        return load(self.path, parameters=self.overrides, deployment=Deployment(region=self.region))
+        deployment = Deployment(region=self.region)
+        template = load(self.path, parameters=self.overrides, deployment=deployment)
+        for problem in template.problems:
+            if problem.esm_code == UNKNOWN_PARAMETER.esm_code and self.overrides_file:
+                problem.place = Place(self.overrides_file)
+                problem.fix = (problem.fix or "").removeprefix(f"{FLAG} ")
+        return template
 
 
 def _file_here() -> Path:
@@ -88,6 +103,12 @@ def template_options(command: Command) -> Command:
     return command
 
 
+def _region(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if _A_REGION.fullmatch(value) is None:
+        raise click.BadParameter(f"{value!r} is no region: write {_REGION}", ctx, param)
+    return value
+
+
 def take_template(values: dict[str, object]) -> TemplateOptions:
     """Take the options that concern the template out of a command's values."""
     file, overrides, region = (
@@ -98,7 +119,16 @@ def take_template(values: dict[str, object]) -> TemplateOptions:
     assert file is None or isinstance(file, Path)
     assert isinstance(overrides, dict)
     assert isinstance(region, str)
-    return TemplateOptions(file, overrides, region)
+    return TemplateOptions(file, overrides, region, _overrides_file())
+
+
+def _overrides_file() -> str | None:
+    """SAM's file, where the parameters' values are from there and from no flag."""
+    context, name = click.get_current_context(), "parameter_overrides"
+    if context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
+        return None
+    files: dict[str, str] = context.meta.get(FROM_SAMCONFIG, {})
+    return files.get(name)
 
 
 _OPTIONS = (
@@ -119,7 +149,11 @@ _OPTIONS = (
         help="Values for parameters of the template, as SAM takes them.",
     ),
     click.option(
-        "--region", default=_REGION, metavar="REGION", help=f"Where the template is.  [{_REGION}]"
+        "--region",
+        default=_REGION,
+        callback=_region,
+        metavar="REGION",
+        help=f"Where the template is.  [{_REGION}]",
     ),
     click.option("--config-file", metavar="FILE", help="SAM's options.  [samconfig.toml]"),
     click.option("--config-env", metavar="NAME", help="Which of its environments.  [default]"),

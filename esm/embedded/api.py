@@ -22,6 +22,14 @@ class ApiError(Exception):
         self.more = more or {}
 
 
+class Late(dict[str, Any]):
+    """An answer that comes after `latency_s`; a client may have lost its patience by then."""
+
+    def __init__(self, answer: Mapping[str, Any], latency_s: float) -> None:
+        super().__init__(answer)
+        self.latency_s = latency_s
+
+
 class EmbeddedApi(Protocol):
     """One service of AWS over things in memory; parameters and answers are botocore's."""
 

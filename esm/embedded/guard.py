@@ -3,14 +3,14 @@
 Every call of every botocore client goes through `BaseClient._make_api_call`; while a guard is
 entered it is the guard's, whenever the client was made. botocore is never imported here: when it
 is not loaded yet, it is patched as soon as somebody loads it. What a client looks for when it is
-made, before any call, is `esm.embedded.surroundings`.
+made, before any call, is `esm.embedded.surroundings`; requests of others than botocore are
+`esm.embedded.network`.
 """
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
 import ipaddress
+import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
@@ -19,8 +19,11 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from esm.embedded.api import ApiError, EmbeddedApi
+from esm.embedded.api import EmbeddedApi
+from esm.embedded.module_finder import ModuleFinder
 from esm.embedded.moto_world import INTERNAL
+from esm.embedded.network import NETWORK
+from esm.embedded.retrying import Attempts, Waiting
 from esm.embedded.surroundings import SURROUNDINGS
 from esm.errors import EndpointError
 
@@ -37,13 +40,21 @@ class AwsGuard:
     mocks and loopback endpoints are left alone, everything else is E501.
     """
 
-    def __init__(self, *apis: EmbeddedApi, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *apis: EmbeddedApi,
+        now: Callable[[], int],
+        wait: Callable[[float], None] = lambda _seconds: None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`wait` passes the seconds before a retry, whose jitter comes from `chance`."""
         self._apis = {api.service: api for api in apis}
         self._now = now
+        self._waiting = Waiting(wait, chance or random.Random(0))  # noqa: S311  (no secret)
         self._depth = 0
         self._request_numbers = count(1)
         self._hook: ApiCall | None = None
-        self._finder: _ClientFinder | None = None
+        self._finder: ModuleFinder | None = None
 
     def add(self, api: EmbeddedApi) -> None:
         """Let one more service answer."""
@@ -58,11 +69,12 @@ class AwsGuard:
         self._depth += 1
         if self._depth == 1:
             SURROUNDINGS.enter()
+            NETWORK.enter()
             module = sys.modules.get(_CLIENT_MODULE)
             if module is not None:
                 self._install(module)
             else:
-                self._finder = _ClientFinder(self._install)
+                self._finder = ModuleFinder(_CLIENT_MODULE, self._install)
                 sys.meta_path.insert(0, self._finder)
         return self
 
@@ -75,6 +87,7 @@ class AwsGuard:
         self._depth -= 1
         if self._depth:
             return
+        NETWORK.leave()
         SURROUNDINGS.leave()
         self._forget_finder()
         if self._hook is not None:
@@ -141,19 +154,12 @@ class AwsGuard:
             params = hooks.built(params)
         if not api.checks_parameters:
             _validate(model.input_shape, params)
-        number = next(self._request_numbers)
-        try:
-            answer, status = api.handle(operation, params, self._now()), 200
-        except ApiError as error:
-            answer = {
-                "Error": {"Message": error.message, "Code": error.code},
-                "ResponseMetadata": _metadata(number, error.status),
-                **error.more,
-            }
-            raise client.exceptions.from_code(error.code)(answer, operation) from error
-        answer = answer | {"ResponseMetadata": _metadata(number, status)}
+        attempts = Attempts(client, model, self._waiting, next(self._request_numbers))
+        answer = attempts.answer(lambda: api.handle(operation, params, self._now()))
         if hooks is not None:
             hooks.parsed(answer)
+        else:
+            attempts.done(answer)
         return answer
 
     def _refusal(
@@ -162,9 +168,7 @@ class AwsGuard:
         service = client.meta.service_model.service_name
         asked = api.asked_for(params) if api else None
         target = f' on "{asked}"' if asked else ""
-        have = "; ".join(
-            f"{a.service}: {', '.join(a.resources) or 'none'}" for a in self._apis.values()
-        )
+        have = ", ".join(api.resources) if api else ""
         if api is not None:
             fix = api.remedy(params)
         elif _moto_is_active():
@@ -174,7 +178,7 @@ class AwsGuard:
         return EndpointError(
             "E501",
             f"{service} {operation}{target} would have gone to {client.meta.endpoint_url}",
-            why=f"nothing here reaches AWS by accident; the Harness has {have}",
+            why=f"nothing here reaches AWS by accident; of {service} there is: {have or 'nothing'}",
             fix=fix,
         )
 
@@ -236,16 +240,6 @@ def _validate(shape: Any, params: dict[str, Any]) -> None:
         raise ParamValidationError(report=report.generate_report())
 
 
-def _metadata(number: int, status: int) -> dict[str, Any]:
-    request_id = f"00000000-0000-4000-8000-{number:012d}"
-    return {
-        "RequestId": request_id,
-        "HTTPStatusCode": status,
-        "HTTPHeaders": {"x-amzn-requestid": request_id},
-        "RetryAttempts": 0,
-    }
-
-
 def _handlers(client: Any, event: str, operation: str) -> Sequence[Any]:
     """Who listens to an event of this client's. botocore has no public way to ask."""
     name = f"{event}.{client.meta.service_model.service_id.hyphenize()}.{operation}"
@@ -283,42 +277,3 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class _ClientFinder(importlib.abc.MetaPathFinder):
-    """Sees `botocore.client` being imported, and has it patched before anybody uses it."""
-
-    def __init__(self, patch: Callable[[ModuleType], None]) -> None:
-        self._patch = patch
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The spec that the other finders give, with a loader that patches."""
-        if fullname != _CLIENT_MODULE:
-            return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
-            spec = finder.find_spec(fullname, path, target)
-            if spec is not None and spec.loader is not None:
-                spec.loader = _PatchingLoader(spec.loader, self._patch)
-                return spec
-        return None
-
-
-class _PatchingLoader(importlib.abc.Loader):
-    """Loads as `loader` does, leaves no trace of itself, and patches."""
-
-    def __init__(self, loader: importlib.abc.Loader, patch: Callable[[ModuleType], None]) -> None:
-        self._loader = loader
-        self._patch = patch
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """As `loader` does."""
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """As `loader` does, then patch."""
-        assert module.__spec__ is not None
-        module.__spec__.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        self._patch(module)

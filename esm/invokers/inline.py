@@ -42,12 +42,16 @@ _CONTROL_FLOW = (
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function's configuration: `timeout` in seconds, `memory` in MB, AWS's defaults."""
+    """A function's configuration: `timeout` in seconds, `memory` in MB, AWS's defaults.
+
+    `qualifier` is the alias or version that a mapping invokes.
+    """
 
     name: str | None = None
     timeout: int = 3
     memory: int = 128
     environment: Mapping[str, str] | None = None
+    qualifier: str | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None and not _matches(_NAME, self.name):

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from esm.errors import EsmError, MappingError
 from esm.mapping import PROPERTIES, Group
 from esm.template.model import MappingResource, SourceKind, Template
+from esm.template.properties import Reader, as_integer
 
 _STREAMS = {SourceKind.KINESIS, SourceKind.DYNAMODB}
 _INFINITE = -1
 _RETENTION_HOURS = 24
 _LONGEST_AGE = 604_800
+_RESERVED = "ReservedConcurrentExecutions"
 _RETRIES, _AGE = "maximum_retry_attempts", "maximum_record_age_in_seconds"
 _UNUSED = [row.attribute for row in PROPERTIES if row.about.group is Group.NO_EFFECT]
 
@@ -39,6 +41,7 @@ ENDLESS = Caution("W202", "AWS tries again until the record is too old for its s
 LATEST = Caution("W203", "AWS takes its iterators when it begins to poll, which may take minutes")
 TOO_OLD = Caution("W204", "AWS gives a record up by its age, however few tries it had")
 NO_EFFECT = Caution("W205", "AWS accepts them; no delivery depends on them, here or there")
+CONCURRENCY = Caution("W208", "AWS throttles what is more; no limit is applied here")
 PREVIEW = Caution("W206", "AWS documents it, and refused it when it was last tried")
 
 
@@ -51,6 +54,7 @@ def cautions(template: Template) -> list[EsmError]:
             *_latest(mapping),
             *_too_old(mapping, template),
             *_preview(mapping),
+            *_concurrency(mapping, template),
         ]
     return [*found, *_no_effect(template)]
 
@@ -113,6 +117,29 @@ def _preview(mapping: MappingResource) -> Iterator[MappingError]:
             f"{mapping.name}: ConsumptionMode Queue is not there for every account",
             fix="ConsumptionMode: Stream",
         )
+
+
+def _concurrency(mapping: MappingResource, template: Template) -> Iterator[MappingError]:
+    """Fewer invocations at a time than the mapping asks for."""
+    function = template.functions.get(mapping.function_logical_id or "")
+    if function is None or mapping.kind not in _STREAMS:
+        return
+    reserved = as_integer(Reader(template.resolver, function.nodes).value(_RESERVED))
+    arn, lanes = mapping.properties.get("event_source_arn"), _lanes(mapping)
+    wanted = next((s.shards for s in template.streams.values() if s.arn == arn), 1) * lanes
+    if isinstance(reserved, int) and not isinstance(reserved, bool) and reserved < wanted:
+        yield MappingError(
+            CONCURRENCY.esm_code,
+            f"{mapping.name}: {wanted} batches at a time, and {_RESERVED} allows {reserved}",
+            place=function.place_of(_RESERVED),
+            why=CONCURRENCY.why,
+            fix=f"{_RESERVED}: {wanted}",
+        )
+
+
+def _lanes(mapping: MappingResource) -> int:
+    factor = mapping.properties.get("parallelization_factor", 1)
+    return factor if isinstance(factor, int) else 1
 
 
 def _no_effect(template: Template) -> Iterator[MappingError]:

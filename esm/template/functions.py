@@ -12,6 +12,7 @@ from pathlib import Path
 from esm.errors import EsmError, TemplateError
 from esm.template import complaints
 from esm.template.identities import SAM_FUNCTION
+from esm.template.layers import layers_of
 from esm.template.misspelt import function_property_errors
 from esm.template.model import FunctionResource
 from esm.template.nodes import Entries, Node, Scalar, function_of
@@ -28,7 +29,11 @@ _MEMORIES = range(128, 10_241)
 
 
 def function_resource(
-    declared: Declared, sam_globals: Mapping[str, Node], resolver: Resolver, folder: Path
+    declared: Declared,
+    sam_globals: Mapping[str, Node],
+    resources: Mapping[str, Declared],
+    resolver: Resolver,
+    folder: Path,
 ) -> FunctionResource:
     """A function; what is wrong with it is kept inside. `folder` is the template's."""
     is_sam = declared.type == SAM_FUNCTION
@@ -52,6 +57,7 @@ def function_resource(
         role=_role(declared, reader, resolver),
         problems=tuple(reader.problems),
         missing=tuple(reader.missing),
+        layers=layers_of(properties.get("Layers"), resources, resolver, folder),
         has_layers="Layers" in properties or "BuildMethod" in declared.metadata,
         nodes=properties,
         unset=unset,

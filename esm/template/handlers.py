@@ -11,6 +11,7 @@ from esm.template import complaints
 from esm.template.model import FunctionResource
 
 _NAME = "app"  # of a module, where the folder has none
+_ARCHIVES = (".zip", ".jar")  # which a deployment takes as they are
 _LIKENESS = 0.5  # of the name of a folder to what was written
 
 
@@ -22,6 +23,8 @@ def handler_errors(function: FunctionResource) -> Iterator[TemplateError]:
         return  # a layer, or a build step, may bring the handler
     if not _is_there(folder):
         yield _no_folder(function, folder)
+    elif folder.is_file() and folder.suffix not in _ARCHIVES:
+        yield _is_a_file(function, folder)
     elif folder.is_dir() and handler is not None:
         yield from _handler_errors(function, folder, handler)
 
@@ -34,6 +37,16 @@ def _no_folder(function: FunctionResource, folder: Path) -> TemplateError:
     fix = f"{name}: {written.rstrip('/').removesuffix(folder.name)}{near}/" if near else None
     return complaints.NO_FOLDER.at(
         function.place_of(name), f"there is no folder {str(written)!r}", fix=fix
+    )
+
+
+def _is_a_file(function: FunctionResource, file: Path) -> TemplateError:
+    name = "CodeUri" if "CodeUri" in function.nodes else "Code"
+    written = getattr(function.nodes.get(name), "raw", file.name)
+    return complaints.NO_FOLDER.at(
+        function.place_of(name),
+        f"{written!r} is a file, and not the folder of the code",
+        fix=f"{name}: {written.removesuffix(file.name) or './'}",
     )
 
 

@@ -129,6 +129,10 @@ def _name(resource: Declared, deployment: Deployment, text: Callable[[Node], str
     return deployment.physical_name(logical_id)
 
 
+TYPES = frozenset({*_NAME_PROPERTIES, *_BUILDERS, MAPPING, "AWS::SNS::Subscription"})
+"""The types of resources that matter here."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImplicitIds:
     """Logical ids that stand in no template: SAM makes them from its own resources.

@@ -38,7 +38,7 @@ class Values(Protocol):
     def chosen(self, node: Node) -> Node:
         """Where a chain of `Fn::If` leads to."""
 
-    def named(self, name: str, place: Place) -> object:
+    def named(self, name: str, place: Place, form: str = "!Ref {}") -> object:
         """What `Ref` gives."""
 
     def attribute(self, name: str, attribute: str, place: Place) -> str:
@@ -76,7 +76,7 @@ def _part(values: Values, name: str, template: Scalar, local: Mapping[str, Node]
     logical_id, dot, attribute = name.partition(".")
     if dot:
         return values.attribute(logical_id, attribute, template.place)
-    value = values.named(name, template.place)
+    value = values.named(name, template.place, "${{{}}}")
     if not isinstance(value, str):
         fix = f'!Join [",", !Ref {name}]'
         raise complaints.BAD_FUNCTION.at(template.place, f"${{{name}}} is not text", fix=fix)

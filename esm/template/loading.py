@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from esm.errors import TemplateError
+from esm.errors import EsmError, TemplateError
 from esm.template import complaints, services
 from esm.template import identities as types
 from esm.template.aws import Deployment, Identity
@@ -66,6 +66,8 @@ def template_of(
     inventory = _inventory(root, path.parent, overrides, deployment)
     consumers = inventory.of(types.CONSUMER, make=inventory.consumer)
     functions = inventory.of(types.SAM_FUNCTION, types.FUNCTION, make=inventory.function)
+    endpoints = inventory.of(services.ENDPOINT, make=inventory.endpoint)
+    warehouses = inventory.of(services.CLUSTER, services.WORKGROUP, make=inventory.warehouse)
     subscriptions = tuple(inventory.of(_SUBSCRIPTION, make=lambda made: made.properties).values())
     return Template(
         path=path,
@@ -84,8 +86,9 @@ def template_of(
         resolver=inventory.resolver,
         subscriptions=subscriptions,
         left_out=inventory.left_out,
-        endpoints=inventory.of(services.ENDPOINT, make=inventory.endpoint),
-        warehouses=inventory.of(services.CLUSTER, services.WORKGROUP, make=inventory.warehouse),
+        of_no_stream=inventory.of_no_stream,
+        endpoints=endpoints,
+        warehouses=warehouses,
         without_transform=missing_transform(
             root, {name.raw for name in inventory.sections.transforms}
         ),
@@ -146,6 +149,7 @@ class _Inventory:
     secrets: frozenset[str]
     problems: list[TemplateError]
     left_out: dict[str, TemplateError] = field(default_factory=dict)
+    of_no_stream: dict[str, EsmError] = field(default_factory=dict)
 
     def of(self, *kinds: str, make: Callable[[Declared], Made]) -> dict[str, Made]:
         """Everything of these types, by logical id."""
@@ -171,12 +175,19 @@ class _Inventory:
         events = self.of(
             types.SAM_FUNCTION,
             make=lambda declared: sam_mappings(
-                declared, functions[declared.logical_id], self.resolver, consumers, self.problems
+                declared,
+                functions[declared.logical_id],
+                self.resolver,
+                consumers,
+                self.problems,
+                self.of_no_stream,
             ),
         )
         raw = self.of(
             types.MAPPING,
-            make=lambda declared: raw_mapping(declared, functions, self.resolver, consumers),
+            make=lambda declared: raw_mapping(
+                declared, functions, self.resolver, consumers, self.of_no_stream
+            ),
         )
         found = [mapping for group in events.values() for mapping in group]
         found += [mapping for mapping in raw.values() if mapping is not None]
@@ -195,7 +206,11 @@ class _Inventory:
     def function(self, declared: Declared) -> FunctionResource:
         """A function with SAM's Globals."""
         return function_resource(
-            declared, self.sections.function_globals, self.resolver, self.folder
+            declared,
+            self.sections.function_globals,
+            self.sections.resources,
+            self.resolver,
+            self.folder,
         )
 
     def stream(self, declared: Declared) -> StreamResource:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Set
 from esm.errors import TemplateError
 from esm.template import complaints
 from esm.template.complaints import UNKNOWN_PROPERTY, WRONG_SHAPE, Complaint
+from esm.template.identities import TYPES
 from esm.template.nodes import Entries, Node, Scalar, function_of
 from esm.template.rendering import rendered
 
@@ -56,6 +57,7 @@ _SAM_TYPES = {
 _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 _TRANSFORM = "AWS::Serverless-2016-10-31"
 _LIKENESS = 0.75  # of a name to what was written
+_LIKENESS_OF_TYPES = 0.92  # AWS::SageMaker::Model is like AWS::SageMaker::ModelCard, which exists
 
 
 def misspelt_names(root: Node) -> Iterator[TemplateError]:
@@ -111,6 +113,9 @@ def _of_resource(logical_id: str, resource: Entries) -> Iterator[TemplateError]:
     if kind is not None and kind.raw.startswith("AWS::Serverless::") and kind.raw not in _SAM_TYPES:
         fix = f"Type: {complaints.nearest(kind.raw, _SAM_TYPES)}"
         yield WRONG_SHAPE.at(kind.place, f"SAM has no resource {kind.raw}", fix=fix)
+    elif kind is not None and (meant := _meant_type(kind.raw)):
+        message = f"CloudFormation has no resource {kind.raw}"
+        yield WRONG_SHAPE.at(kind.place, message, fix=f"Type: {meant}")
     yield from _unknown(resource, _ATTRIBUTES | _OF_SAM, "a resource has no attribute")
     if kind is not None and kind.raw in _FUNCTIONS:
         for name in sorted(resource.entries.keys() & _OF_SAM):
@@ -119,6 +124,12 @@ def _of_resource(logical_id: str, resource: Entries) -> Iterator[TemplateError]:
                 f"{name} stands beside the Properties of {logical_id}, not in them",
                 fix=f"Properties: {{{name}: …}}",
             )
+
+
+def _meant_type(written: str) -> str | None:
+    """A type that matters here, where another was written that is all but the same."""
+    near = complaints.nearest(written, TYPES, likeness=_LIKENESS_OF_TYPES)
+    return None if near == written else near
 
 
 def _of_the_other(name: str, properties: Entries) -> TemplateError:

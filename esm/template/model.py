@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from esm.errors import EsmError, Place
+from esm.template.layers import Layers
 from esm.template.nodes import Node, descend
 from esm.template.resolving import Resolver
 from esm.template.services import EndpointResource, WarehouseResource
@@ -85,6 +86,7 @@ class FunctionResource:
     problems: tuple[EsmError, ...]
     missing: tuple[EsmError, ...]
     has_layers: bool = False
+    layers: Layers = field(default_factory=Layers)
     nodes: Mapping[str, Node] = field(default_factory=dict, repr=False, compare=False)
     unset: Mapping[str, EsmError] = field(default_factory=dict, repr=False, compare=False)
 
@@ -122,7 +124,7 @@ class MappingResource:
     """A mapping; `properties` has AWS's JSON under snake_case names, ready for `mapping.create`.
 
     `consumer_arn` is set when the template has it read through an enhanced fan-out consumer; the
-    source is then that consumer's stream.
+    source is then that consumer's stream. `qualifier` is the alias or version that is invoked.
     """
 
     name: str
@@ -133,6 +135,7 @@ class MappingResource:
     place: Place
     problems: tuple[EsmError, ...]
     consumer_arn: str | None = None
+    qualifier: str | None = None
     spots: Mapping[str, Spot] = field(default_factory=dict, repr=False, compare=False)
 
     def place_of(self, attribute: str, *path: str | int) -> Place:
@@ -159,7 +162,7 @@ class Template:
     values of parameters with NoEcho: they must not be shown. `problems` belong to no function and
     no mapping. `without_transform` is told by those who look at a template before it is deployed:
     here SAM's resources are understood all the same. `left_out` says of a resource why it is not
-    there.
+    there; `of_no_stream` says what a mapping or event reads instead.
     """
 
     path: Path
@@ -177,6 +180,7 @@ class Template:
     subscriptions: tuple[Mapping[str, Node], ...] = field(default=(), repr=False, compare=False)
     without_transform: EsmError | None = None
     left_out: Mapping[str, EsmError] = field(default_factory=dict, repr=False, compare=False)
+    of_no_stream: Mapping[str, EsmError] = field(default_factory=dict, repr=False, compare=False)
     endpoints: Mapping[str, EndpointResource] = field(default_factory=dict)
     warehouses: Mapping[str, WarehouseResource] = field(default_factory=dict)
 
@@ -185,4 +189,5 @@ class Template:
         if name in self.functions or name in self.mappings:
             return None
         of_events = (error for owner, error in self.left_out.items() if name.startswith(owner))
-        return self.left_out.get(name) or next(of_events, None)
+        exact = self.of_no_stream.get(name) or self.left_out.get(name)
+        return exact or next(of_events, None)

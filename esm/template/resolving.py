@@ -161,33 +161,35 @@ class Resolver:
     def _ref(self, argument: Node) -> object:
         return self.named(_literal(argument, "Ref"), argument.place)
 
-    def named(self, name: str, place: Place) -> object:
-        """What `Ref` gives: a parameter's value, or what a resource is referred to by."""
+    def named(self, name: str, place: Place, form: str = "!Ref {}") -> object:
+        """What `Ref` gives: a parameter's value, or what a resource is referred to by.
+
+        `form` is how a name is written there, for a fix.
+        """
         if name == "AWS::NoValue":
             return NO_VALUE
         if name in self._pseudo:
             return self._pseudo[name]
         if name in self._parameters:
             return self._parameters[name].required(place)
-        identity = self._identity_or_error(name, place)
-        return identity.ref
+        return self._identity_or_error(name, place, form).ref
 
-    def _identity_or_error(self, name: str, place: Place) -> Identity:
+    def _identity_or_error(self, name: str, place: Place, form: str = "{}") -> Identity:
         implicit = self._implicit.role(name, self.deployment)
         if implicit is not None:
             return implicit
         if name not in self._sections.resources:
-            raise self._no_resource(name, place)
+            raise self._no_resource(name, place, form)
         identity = self.identity(name, place)
         if identity is None:
             raise unknown_resource(name, self._sections.resources[name].type, place)
         return identity
 
-    def _no_resource(self, name: str, place: Place) -> TemplateError:
+    def _no_resource(self, name: str, place: Place, form: str) -> TemplateError:
         if self._implicit.is_made_by_sam(name):
             return complaints.UNKNOWABLE.at(place, f"{name} is made by SAM, not known here")
         names = {*self._sections.resources, *self._parameters}
-        return _unknown("resource or parameter", name, names, place)
+        return _unknown("resource or parameter", name, names, place, form)
 
     def _get_att(self, argument: Node) -> object:
         match argument:
@@ -277,9 +279,12 @@ class Resolver:
         raise malformed("a condition", node, '!Equals [!Ref Stage, "production"]')
 
 
-def _unknown(kind: str, name: str, names: Iterable[str], place: Place) -> TemplateError:
+def _unknown(
+    kind: str, name: str, names: Iterable[str], place: Place, form: str = "{}"
+) -> TemplateError:
     near = complaints.nearest(name, names)
-    return complaints.UNKNOWN_NAME.at(place, f"there is no {kind} {name!r}", fix=near)
+    fix = near and form.format(near)
+    return complaints.UNKNOWN_NAME.at(place, f"there is no {kind} {name!r}", fix=fix)
 
 
 def _literal(node: Node, function: str) -> str:

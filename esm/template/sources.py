@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from esm.errors import Place, TemplateError
+from esm.errors import EsmError, NotEmulated, Place, TemplateError
 from esm.template import complaints
 from esm.template.identities import SAM_FUNCTION
 from esm.template.model import Consumer, FunctionResource, MappingResource, SourceKind, Spot
@@ -44,7 +44,7 @@ _SIDE_BY_SIDE = {"ConsumerGroupId", "SchemaRegistryConfig"}
 _ALSO_CALLED = {"EventSourceArn": "Stream", "Stream": "EventSourceArn"}
 _LIKENESS = 0.6  # of a property to what was written
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_FUNCTION = re.compile(r"(?:.*:)?function:([^:]+)(?::.*)?|([^:]+)(?::.*)?")
+_FUNCTION = re.compile(r"(?:(?:.*:)?function:)?([^:]+)(?::(.*))?")
 _KINDS = {
     "kinesis": SourceKind.KINESIS,
     "dynamodb": SourceKind.DYNAMODB,
@@ -67,21 +67,27 @@ def sam_mappings(
     resolver: Resolver,
     consumers: Mapping[str, Consumer],
     problems: list[TemplateError],
+    others: dict[str, EsmError],
 ) -> list[MappingResource]:
-    """The mappings that a function's `Events` make; `problems` gets the events that make none."""
+    """The mappings that a function's `Events` make.
+
+    `problems` gets what is wrong with events that make none, `others` those of no stream, by name.
+    """
     if declared.type != SAM_FUNCTION or "Events" not in declared.properties:
         return []
     events = declared.properties["Events"]
     found = []
     for event, node in entries_of(events, "Events").items():
+        name = f"{function.logical_id}{event}"
         try:
             draft = _draft_of_event(event, node, resolver)
         except TemplateError as error:
             problems.append(error)
             continue
-        if draft is not None:
-            assert isinstance(events, Entries)
-            name = f"{function.logical_id}{event}"
+        assert isinstance(events, Entries)
+        if draft is None:
+            others[name] = _of_no_stream(name, _type_of(node), events.keys[event])
+        else:
             found.append(draft.mapping(name, events.keys[event], [function], consumers))
     return found
 
@@ -103,13 +109,16 @@ def raw_mapping(
     functions: Mapping[str, FunctionResource],
     resolver: Resolver,
     consumers: Mapping[str, Consumer],
+    others: dict[str, EsmError],
 ) -> MappingResource | None:
-    """An AWS::Lambda::EventSourceMapping; None when it reads something that is no stream."""
+    """An AWS::Lambda::EventSourceMapping; `others` gets it when it reads what is no stream."""
     reader = Reader(resolver, declared.properties)
     draft = _Draft(reader, declared.node, SourceKind.UNKNOWN, is_sam_event=False)
     arn = str(draft.properties.get("event_source_arn", ""))
     service = (arn.split(":") + [""] * 3)[2]
     if service in _OTHER_SERVICES:
+        name = declared.logical_id
+        others[name] = _of_no_stream(name, str(_TYPES[service]), declared.place)
         return None
     draft.kind = _KINDS.get(service, SourceKind.UNKNOWN)
     if draft.has("self_managed_event_source") and not draft.has("event_source_arn"):
@@ -118,8 +127,7 @@ def raw_mapping(
 
 
 def _kind_of_event(entries: Mapping[str, Node], event: str, node: Node) -> SourceKind | None:
-    kind = entries.get("Type")
-    name = kind.raw if isinstance(kind, Scalar) else ""
+    kind, name = entries.get("Type"), _type_of(node)
     if name in _STREAM_EVENTS:
         return SourceKind(name)
     if name in _OTHER_EVENTS:
@@ -127,6 +135,22 @@ def _kind_of_event(entries: Mapping[str, Node], event: str, node: Node) -> Sourc
     near = complaints.nearest(name, _STREAM_EVENTS | _OTHER_EVENTS)
     raise complaints.UNKNOWN_EVENT.at(
         (kind or node).place, f"{event} has the type {name!r}", fix=f"Type: {near}"
+    )
+
+
+def _type_of(node: Node) -> str:
+    kind = node.entries.get("Type") if isinstance(node, Entries) else None
+    return kind.raw if isinstance(kind, Scalar) else ""
+
+
+def _of_no_stream(name: str, kind: str, place: Place) -> NotEmulated:
+    kinds = (SourceKind.KINESIS, SourceKind.DYNAMODB)
+    return NotEmulated(
+        "E290",
+        f"{name} is of type {kind}, and only mappings of streams are emulated",
+        place=place,
+        why="what Lambda does with other sources follows other rules",
+        fix=" or ".join(f"Type: {kind}" for kind in kinds),
     )
 
 
@@ -174,18 +198,22 @@ class _Draft:
             self.properties["function_name"] = _qualified(own, self._reader)
             function_id: str | None = own.logical_id
         else:
-            function_id = _function_id(str(self.properties.get("function_name", "")), functions)
+            function_id = _function_id(self._function_name(), functions)
         return MappingResource(
             name=name,
             kind=self.kind,
             is_sam_event=self._is_sam_event,
             function_logical_id=function_id,
+            qualifier=_parts(self._function_name())[1],
             consumer_arn=self._follow_consumer(consumers),
             properties=self.properties,
             place=place,
             problems=(*self._reader.problems, *self._reader.missing),
             spots=self._spots,
         )
+
+    def _function_name(self) -> str:
+        return str(self.properties.get("function_name", ""))
 
     def _take(self, name: str, spot: Spot) -> None:
         if name not in self._names:
@@ -251,6 +279,11 @@ def _qualified(function: FunctionResource, reader: Reader) -> str:
 
 
 def _function_id(name: str, functions: Sequence[FunctionResource]) -> str | None:
-    match = _FUNCTION.fullmatch(name)
-    bare = match and (match[1] or match[2])
+    bare, _ = _parts(name)
     return next((f.logical_id for f in functions if f.function_name == bare), None)
+
+
+def _parts(name: str) -> tuple[str | None, str | None]:
+    """A function's bare name, and the alias or version behind it, in a name or an ARN."""
+    match = _FUNCTION.fullmatch(name)
+    return (match[1], match[2]) if match else (None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from replay_desk import QUEUE, Desk, Ended, all_at_once
@@ -321,3 +322,43 @@ def test_whole_events_can_be_sent_with_another_environment(project: Desk):
     run(project, "generate", "kinesis", "--count", "3", "--out", "events.json")
     ended = run(project, "replay", "events.json", "--as-is", "--config-env", "live")
     assert (ended.code, ended.out) == (0, "events       1 sent as they are, 0 failed\n")
+
+
+def test_an_unknown_parameter_of_samconfig_is_told_there(project: Desk):
+    project.write("samconfig.toml", "[default.deploy.parameters]\nparameter_overrides = 'Sise=7'\n")
+    for command in (["validate"], ["replay", "x.json"]):
+        ended = run(project, *command)
+        told = (ended.out + ended.err).splitlines()
+        assert told[0] == "samconfig.toml  E110  there is no parameter Sise"
+        assert "fix    Size=…" in told
+
+
+def test_an_unknown_parameter_of_a_flag_is_mended_by_a_flag(project: Desk):
+    project.write("samconfig.toml", "[default.deploy.parameters]\nparameter_overrides = 'Size=7'\n")
+    ended = run(project, "validate", "--parameter-overrides", "Sise=7")
+    assert re.match(r"template\.yaml:\d+:\d+  E110  there is no parameter Sise\n", ended.out)
+    assert "\nfix    --parameter-overrides Size=…\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("samconfig.toml", '[default.global.parameters]\ntemplate_file = "a\\u0000b"\n'),
+        ("samconfig.toml", '[default.global.parameters]\nparameter_overrides = ["A=\\u0000"]\n'),
+        ("pyproject.toml", '[tool.esm]\ntemplate-file = "\\u0000"\n'),
+        ("pyproject.toml", '[tool.esm]\nparameter-overrides = {Size = "\\u0000"}\n'),
+    ],
+)
+def test_a_nul_is_in_no_value(project: Desk, file: str, text: str):
+    project.write(file, text)
+    ended = run(project, "validate")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith("E262  ")
+    assert "has a NUL character, which no option can have\n" in ended.err
+
+
+@pytest.mark.parametrize("region", ["nowhere", "us-east", "US-EAST-1", ""])
+def test_a_region_that_is_none(project: Desk, region: str):
+    ended = run(project, "validate", "--region", region)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{region!r} is no region: write us-east-1\n" in ended.err

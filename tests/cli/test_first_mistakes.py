@@ -119,7 +119,7 @@ def test_the_wrong_name_of_a_mapping(esm: Told) -> None:
     assert err == lines("""
         E150  template.yaml has no mapping 'HandleTakn'
         why    its mappings: HandleTaken
-        fix    HandleTaken
+        fix    --mapping HandleTaken
         """)
 
 

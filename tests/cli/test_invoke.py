@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -224,8 +225,35 @@ def test_a_stream_that_the_template_does_not_have(project: Desk):
     project.write("event.json", {"to": "STAGE"})
     ended = invoke(project, "Publishes", "event.json")
     assert (ended.code, ended.out) == (5, "")
-    assert 'E501  kinesis PutRecord on "test" would have gone to ' in ended.err
-    assert "streams of template.yaml: " in ended.err
+    place, said = ended.err.splitlines()[0].split("  ", 1)
+    assert said.startswith('E501  kinesis PutRecord on "test" would have gone to ')
+    assert re.fullmatch(r"src/\w+\.py:\d+", place)
+    assert "put_record" in ended.err.splitlines()[1]
+    assert "\nwhy    nothing here reaches AWS by accident; of kinesis there is: " in ended.err
+
+
+def test_a_call_of_a_service_of_which_there_is_nothing(project: Desk):
+    project.write(
+        "src/app.py",
+        "import boto3\n\ndef calls(event, context):\n    boto3.client('lambda').list_functions()\n",
+    )
+    project.write(
+        "template.yaml",
+        """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Fn:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: src, Handler: app.calls, Runtime: python3.11}
+""",
+    )
+    project.write("event.json", {})
+    assert invoke(project, "Fn", "event.json").err == (
+        "src/app.py:4  E501  lambda ListFunctions would have gone to "
+        "https://lambda.us-east-1.amazonaws.com\n"
+        "      4 | boto3.client('lambda').list_functions()\n"
+        "why    nothing here reaches AWS by accident; of lambda there is: nothing\n"
+    )
 
 
 def test_a_function_that_is_not_there(project: Desk):
@@ -233,6 +261,18 @@ def test_a_function_that_is_not_there(project: Desk):
     assert (ended.code, ended.out) == (3, "")
     assert ended.err.startswith("E154  template.yaml has no function 'Number'\n")
     assert ended.err.endswith("\nfix    esm invoke Numbers\n")
+
+
+def test_a_construct_of_the_cdk_in_place_of_its_function(project: Desk):
+    project.write(
+        "template.yaml",
+        """
+Resources:
+  OtherFn12345678: {Type: AWS::Lambda::Function, Properties: {Code: src}}
+  Fn9270CBC0: {Type: AWS::Lambda::Function, Properties: {Code: src}}
+""",
+    )
+    assert invoke(project, "Fn").err.endswith("\nfix    esm invoke Fn9270CBC0\n")
 
 
 def test_a_mapping_in_place_of_its_function(project: Desk):

@@ -133,3 +133,47 @@ def test_a_value_with_no_echo_is_not_shown(desk: Desk):
     text = TEMPLATE.replace("Resources:\n", f"Parameters:\n{secret}Resources:\n")
     desk.write("template.yaml", text.replace("app.handler", "!Ref Token"))
     assert "\n  function  Handle: **** in src\n" in alone(desk).out
+
+
+def test_windows_and_filters_are_told(desk: Desk):
+    more = """\
+            TumblingWindowInSeconds: 60
+            FilterCriteria: {Filters: [{Pattern: '{"data":  {"id": [1]}}'}, {Pattern: '{}'}]}
+"""
+    desk.write("template.yaml", TEMPLATE + more)
+    lines = alone(desk).out.splitlines()
+    assert lines[5:8] == [
+        "  tumbling  windows of 60 s",
+        '  filter    {"data": {"id": [1]}}',
+        "  filter    {}",
+    ]
+
+
+@pytest.mark.parametrize("flags", [["-t", "other.yaml"], ["--template-file=other.yaml"]])
+def test_another_template_can_be_named(flags: list[str], desk: Desk):
+    desk.write("template.yaml", TEMPLATE)
+    desk.write("other.yaml", FUNCTION_ALONE)
+    assert main(flags) == 0
+    assert desk.capsys.readouterr().out.startswith("other.yaml: no mappings\n")
+
+
+def test_an_environment_of_sams_can_be_named(desk: Desk):
+    desk.write("template.yaml", TEMPLATE)
+    desk.write("other.yaml", FUNCTION_ALONE)
+    desk.write("samconfig.toml", "[live.global.parameters]\ntemplate_file = 'other.yaml'\n")
+    assert main(["--config-env", "live"]) == 0
+    assert desk.capsys.readouterr().out.startswith("other.yaml: no mappings\n")
+
+
+def test_options_of_the_overview_are_for_no_command(desk: Desk):
+    desk.write("template.yaml", TEMPLATE)
+    assert main(["-t", "template.yaml", "validate"]) == 2
+    assert "unexpected extra argument (validate)" in desk.capsys.readouterr().err
+
+
+def test_a_wrong_option_of_the_overview_leads_to_the_help_of_the_whole(desk: Desk):
+    assert main(["--region", "nowhere"]) == 2
+    assert desk.capsys.readouterr().err == (
+        "E480  Invalid value for '--region': 'nowhere' is no region: write us-east-1\n"
+        "fix    esm --help\n"
+    )

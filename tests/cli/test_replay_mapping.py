@@ -171,7 +171,7 @@ def test_a_mapping_that_is_not_there(project: Desk):
     assert (ended.code, ended.out) == (3, "")
     assert ended.err == (
         "E150  template.yaml has no mapping 'HandelTaken'\n"
-        "why    its mappings: HandleTaken\nfix    HandleTaken\n"
+        "why    its mappings: HandleTaken\nfix    --mapping HandleTaken\n"
     )
 
 

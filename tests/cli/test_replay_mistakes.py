@@ -97,6 +97,11 @@ def test_a_setting_that_is_none(three_orders: Desk):
     assert ended.err.endswith("\nfix    --set backoff_first=500ms\n")
 
 
+def test_a_limit_that_is_no_round_number(three_orders: Desk):
+    ended = three_orders.replay("orders.json", "--handler", "orders_app:fine", "--max-bytes", "10")
+    assert ended.err.startswith("orders.json  E425  more than 10 bytes of JSON\n")
+
+
 def test_a_gzip_that_unpacks_to_too_much(three_orders: Desk):
     with gzip.open(three_orders.folder / "bomb.json.gz", "wb", compresslevel=1) as file:
         for _ in range(257):

@@ -54,9 +54,12 @@ def test_a_stream_that_is_not_there_ends_the_run(three_orders: Desk):
     ended = three_orders.replay(*all_at_once("publishes"))
     assert ended.code == 5
     assert ended.out == ""
-    assert ended.err == (
+    place, _, err = ended.err.partition("  ")
+    assert place == "orders_app.py:36"
+    assert err == (
         'E501  kinesis PutRecords on "copies" would have gone to '
         "https://kinesis.eu-central-1.amazonaws.com\n"
+        '     36 | boto3.client("kinesis").put_records(\n'
         "why    nothing here reaches AWS; --stream names streams that the handler may put to\n"
         "fix    --stream copies\n"
     )

@@ -117,4 +117,5 @@ def test_a_call_that_tells_a_secret(project: Desk):
     for command in COMMANDS:
         ended = run(project, *command)
         assert (ended.code, SECRET in ended.err) == (5, False)
-        assert ended.err.startswith('E501  kinesis PutRecord on "****" would have gone to ')
+        said = 'src/app.py:4  E501  kinesis PutRecord on "****" would have gone to '
+        assert ended.err.startswith(said)

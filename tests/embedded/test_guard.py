@@ -137,8 +137,7 @@ def test_a_stream_that_nobody_has_is_refused_with_the_line_that_makes_it():
     assert str(no.value) == (
         'E501  kinesis PutRecord on "orders" would have gone to '
         "https://kinesis.us-east-1.amazonaws.com\n"
-        "why    nothing here reaches AWS by accident; the Harness has "
-        "kinesis: signups, published\n"
+        "why    nothing here reaches AWS by accident; of kinesis there is: signups, published\n"
         'fix    esm.kinesis("orders")'
     )
 
@@ -149,7 +148,7 @@ def test_another_service_is_refused_with_the_mocks_to_use():
         s3.list_buckets()
     assert str(no.value) == (
         "E501  s3 ListBuckets would have gone to https://s3.amazonaws.com\n"
-        "why    nothing here reaches AWS by accident; the Harness has kinesis: none\n"
+        "why    nothing here reaches AWS by accident; of s3 there is: nothing\n"
         "fix    with moto.mock_aws():   # or a botocore Stubber, or a loopback endpoint_url"
     )
 
@@ -352,7 +351,7 @@ def test_an_inner_guard_leaves_to_the_outer_what_is_not_its_own():
     with a_guard(outer), a_guard(inner):
         put(client(), "inner")
         put(client(), "outer")
-        with pytest.raises(EndpointError, match="kinesis: outer"):
+        with pytest.raises(EndpointError, match="of kinesis there is: outer"):
             put(client(), "nobody's")
     assert (len(inner.records), len(outer.records)) == (1, 1)
 
@@ -362,7 +361,7 @@ def test_guards_may_be_left_in_any_order():
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
-    with pytest.raises(EndpointError, match=r"has kinesis: second\n"):
+    with pytest.raises(EndpointError, match=r"of kinesis there is: second\n"):
         put(client(), "first")
     put(client(), "second")
     second.__exit__(None, None, None)
@@ -429,7 +428,7 @@ def test_botocore_is_not_imported_for_it_and_is_caught_when_it_comes():
         stream, guard = guarded()
         with guard:
             assert "botocore" not in sys.modules
-            [finder] = [f for f in sys.meta_path if type(f).__module__ == "esm.embedded.guard"]
+            [finder] = [f for f in sys.meta_path if type(f).__name__ == "ModuleFinder"]
             import boto3
             import botocore.client
             put(boto3.client("kinesis"), "orders")
@@ -456,7 +455,7 @@ def test_two_guards_wait_for_botocore_and_are_both_let_go():
         assert (len(one.records), len(two.records)) == (0, 1)
         import botocore.client
         assert not hasattr(botocore.client.BaseClient._make_api_call, "esm_guard")
-        assert not [f for f in sys.meta_path if type(f).__module__ == "esm.embedded.guard"]
+        assert not [f for f in sys.meta_path if type(f).__name__ == "ModuleFinder"]
     """)
 
 

@@ -153,3 +153,38 @@ def test_a_fix_for_a_template_in_json(tmp_path: Path):
     path.write_text(json.dumps(template))
     errors = check(load(path), now_ms=NOW_MS)
     assert [error.fix for error in errors] == ["Globals", '"Timeout": 9']
+
+
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("AWS::Kinesis::Streams", "Type: AWS::Kinesis::Stream"),
+        ("AWS::Kinesis::stream", "Type: AWS::Kinesis::Stream"),
+        ("AWS::SQS::Qeue", "Type: AWS::SQS::Queue"),
+        ("AWS::Lambda::EventSourceMappings", "Type: AWS::Lambda::EventSourceMapping"),
+    ],
+)
+def test_a_type_that_is_all_but_one_of_ours(tmp_path: Path, written: str, fix: str):
+    told = found(tmp_path, "  Handle:\n", f"  Other:\n    Type: {written}\n  Handle:\n")
+    assert told == [("E107", 11, fix)]
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        *("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::ECS::Cluster"),
+        *("AWS::EMR::Cluster", "AWS::SageMaker::ModelCard", "AWS::KinesisVideo::Stream"),
+        *("AWS::IAM::RolePolicy", "AWS::DAX::Cluster", "Custom::Stream"),
+    ],
+)
+def test_types_that_aws_has_are_left_alone(tmp_path: Path, real: str):
+    assert found(tmp_path, "  Handle:\n", f"  Other:\n    Type: {real}\n  Handle:\n") == []
+
+
+def test_code_in_a_file_in_place_of_its_folder(tmp_path: Path):
+    assert found(tmp_path, "CodeUri: src", "CodeUri: src/app.py") == [("E153", 13, "CodeUri: src/")]
+
+
+def test_an_archive_is_deployed_as_it_is(tmp_path: Path):
+    (tmp_path / "code.zip").touch()
+    assert found(tmp_path, "CodeUri: src", "CodeUri: code.zip") == []

@@ -203,8 +203,8 @@ def test_china_has_its_own_partition(tmp_path: Path):
 @pytest.mark.parametrize(
     ("expression", "code", "fix"),
     [
-        ("!Ref Shard", "E120", "Shards"),
-        ("!Sub '${Shrads}'", "E120", "Shards"),
+        ("!Ref Shard", "E120", "!Ref Shards"),
+        ("!Sub '${Shrads}'", "E120", "${Shards}"),
         ("!GetAtt B.Arm", "E121", "!GetAtt B.Arn"),
         ("!GetAtt BB.Arn", "E120", "!GetAtt B.Arn"),
         ("!ImportValue x", "E122", "a parameter instead"),

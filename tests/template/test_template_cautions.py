@@ -98,3 +98,42 @@ def test_queue_mode_is_a_preview(tmp_path: Path):
 @pytest.mark.parametrize("value", ["many", "true", "!Ref Nothing"])
 def test_what_is_a_mistake_is_left_to_the_mistakes(tmp_path: Path, value: str):
     assert told(tmp_path, f"StartingPosition: TRIM_HORIZON, MaximumRetryAttempts: {value}") == []
+
+
+def reserved(folder: Path, number: object, factor: int = 1) -> list[str]:
+    """The messages of W208 for a stream of two shards."""
+    text = f"""
+    Resources:
+      Orders: {{Type: AWS::Kinesis::Stream, Properties: {{ShardCount: 2}}}}
+      Fn:
+        Type: AWS::Serverless::Function
+        Properties:
+          ReservedConcurrentExecutions: {number}
+          Events:
+            In:
+              Type: Kinesis
+              Properties: {{Stream: !GetAtt Orders.Arn, ParallelizationFactor: {factor}}}
+    """
+    found = [error for error in cautions(loaded(folder, text)) if error.esm_code == "W208"]
+    assert all(error.place and error.place.line == 6 for error in found)
+    return [f"{error.message}; {error.fix}" for error in found]
+
+
+@pytest.mark.parametrize(
+    ("number", "factor", "wanted"), [(0, 1, 2), (1, 1, 2), ('"5"', 3, 6), (1, 10, 20)]
+)
+def test_a_reserve_that_is_too_small_is_not_applied_here(
+    tmp_path: Path, number: object, factor: int, wanted: int
+):
+    plain = str(number).strip('"')
+    assert reserved(tmp_path, number, factor) == [
+        f"FnIn: {wanted} batches at a time, and ReservedConcurrentExecutions allows {plain};"
+        f" ReservedConcurrentExecutions: {wanted}"
+    ]
+
+
+@pytest.mark.parametrize(("number", "factor"), [(2, 1), (100, 10), ("!Ref AWS::NoValue", 1)])
+def test_a_reserve_that_is_large_enough_is_not_warned_of(
+    tmp_path: Path, number: object, factor: int
+):
+    assert reserved(tmp_path, number, factor) == []
