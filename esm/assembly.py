@@ -13,13 +13,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from esm.destinations.memory import Topic
 from esm.embedded.declarations import Declared
 from esm.embedded.declared import declared_in
 from esm.embedded.declared_tables import table_behind, table_of
 from esm.embedded.moto_tables import declaration_of
-from esm.errors import MappingError, TemplateError
-from esm.invokers.inline import Function
+from esm.embedded.redshift_warehouse import Warehouse
+from esm.embedded.sagemaker import SageMakerEndpoint
+from esm.errors import HandlerError, MappingError, TemplateError
+from esm.invokers.inline import Function, InlineInvoker
 from esm.invokers.virtual_time import real_types
+from esm.pipeline import new_uuid
 from esm.isolation import load_function
 from esm.template import FunctionResource, MappingResource, SourceKind, Template
 from esm.wiring import destination_in_memory
@@ -45,6 +49,7 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
         self.template = template
         self._harness = harness
         self._running: dict[str, RunningMapping] = {}
+        self._invokers: dict[str, InlineInvoker] = {}
         for stream in template.streams.values():
             made = harness.kinesis(stream.name, stream.shards, f"{stream.retention_hours}h")
             made.arn = stream.arn  # in the template's region, whatever the Harness has
@@ -57,6 +62,12 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
                 destination = destination_in_memory(place.arn)
                 assert destination is not None
                 harness.destinations[place.arn] = destination
+        for endpoint in template.endpoints.values():
+            made_endpoint = SageMakerEndpoint(endpoint.name, endpoint.arn)
+            made_endpoint.model = endpoint.model_file  # read when it is invoked first
+            harness.services.add_endpoint(made_endpoint)
+        for each in template.warehouses.values():
+            harness.services.warehouse(each.name, each.database, each.arn)
         self._broken_tables: dict[str, TemplateError] = {}
         """What is wrong with a table is told who reads it; by the stream's ARN."""
         for service, declared in declared_in(template):
@@ -80,6 +91,47 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
         if name not in self._running:
             self._running[name] = self._start(resource_of(self.template, name))
         return self._running[name]
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        """Its topics by logical id; `published` of one is what boto3 has sent to it."""
+        places = self._harness.destinations
+        found = {name: places[topic.arn] for name, topic in self.template.topics.items()}
+        return {name: place for name, place in found.items() if isinstance(place, Topic)}
+
+    @property
+    def endpoints(self) -> dict[str, SageMakerEndpoint]:
+        """Its SageMaker endpoints by logical id."""
+        made = self._harness.services.endpoints
+        return {name: made[each.name] for name, each in self.template.endpoints.items()}
+
+    @property
+    def warehouses(self) -> dict[str, Warehouse]:
+        """Its Redshift clusters and workgroups by logical id."""
+        made = self._harness.services.warehouses
+        return {name: made[each.name] for name, each in self.template.warehouses.items()}
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Call a function of the template once, now, as a schedule or somebody else would.
+
+        `function` is its logical id; the answer is parsed JSON. Raises what the function raised,
+        KeyError for one that the template does not have.
+        """
+        harness = self._harness
+        if function not in self._invokers:
+            resource = self.template.functions[function]
+            resource.require()
+            with harness.guarded():
+                handler = load_handler_of(resource)
+            self._invokers[function] = InlineInvoker(
+                handler, function_of(resource), resource.arn, harness.time
+            )
+        request_id, now_ms = new_uuid(harness.rng), harness.instant_ms()
+        with harness.time, harness.guarded():
+            result = self._invokers[function].invoke(dict(event), request_id, now_ms)
+        if result.error is not None:
+            raise result.error
+        return result.payload
 
     def written(self) -> dict[str, int]:
         """How many records, messages, objects or items each resource got, by logical id.
@@ -122,7 +174,7 @@ class TemplateMappings(Mapping[str, "RunningMapping"]):
             self._source(resource),
             handler,
             name=resource.name,
-            function=function_of(function),
+            function=function_of(function, resource.qualifier),
             **properties,
         )
 
@@ -189,16 +241,23 @@ def _deliveries(destination: AnyDestination | None) -> int:
     return 0 if destination is None else destination.delivered
 
 
-def resource_of(template: Template, name: str) -> MappingResource:
-    """A mapping by its name; raises TemplateError E150 with the nearest one."""
+def resource_of(template: Template, name: str, form: str = "{}") -> MappingResource:
+    """A mapping by its name; raises TemplateError E150 with the nearest one, written in a form.
+
+    Of one that is left out, or no mapping of a stream, the error says so.
+    """
     if name in template.mappings:
         return template.mappings[name]
+    if (reason := template.why_absent(name)) is not None:
+        raise reason
     close = difflib.get_close_matches(name, template.mappings, n=1)
     raise TemplateError(
         "E150",
         f"{template.path} has no mapping {name!r}",
         why=f"its mappings: {', '.join(template.mappings) or 'none'}",
-        fix=close[0] if close else "the function's logical id, and the event's name behind it",
+        fix=form.format(close[0])
+        if close
+        else "the function's logical id, and the event's name behind it",
     )
 
 
@@ -229,16 +288,21 @@ def _not_emulated(resource: MappingResource) -> MappingError:
         from esm.mapping.refusals import not_emulated  # pydantic takes its time to import
 
     kinds = " or ".join(f"Type: {kind}" for kind in STREAMS)
-    return not_emulated(f"{resource.name}: a mapping of this source", fix=kinds)
+    source = str(resource.properties.get("event_source_arn", "")).split(":", 5)[-1]
+    read = f"{resource.kind} {source}".rstrip()
+    error = not_emulated(f"{resource.name}: a mapping of {read}", fix=kinds)
+    error.place = resource.place_of("event_source_arn")
+    return error
 
 
-def function_of(resource: FunctionResource) -> Function:
-    """A function's configuration as the Harness takes it."""
+def function_of(resource: FunctionResource, qualifier: str | None = None) -> Function:
+    """A function's configuration as the Harness takes it, invoked by an alias or version."""
     return Function(
         name=resource.function_name,
         timeout=resource.timeout_seconds,
         memory=resource.memory_mb,
         environment=dict(resource.environment),
+        qualifier=qualifier,
     )
 
 
@@ -247,4 +311,11 @@ def load_handler_of(resource: FunctionResource) -> Any:
     resource.require()
     assert resource.code_uri is not None
     assert resource.handler is not None
-    return load_function(Path(resource.code_uri), resource.handler, resource.environment)
+    folder, layers = Path(resource.code_uri), resource.layers
+    try:
+        return load_function(folder, resource.handler, resource.environment, layers=layers.folders)
+    except HandlerError as error:
+        if layers.elsewhere and isinstance(error.__cause__, ModuleNotFoundError):
+            error.why = f"a layer may have it that is in no local folder: {layers.elsewhere[0]}"
+            error.fix = "Layers: [!Ref …]   # an AWS::Serverless::LayerVersion with ContentUri"
+        raise

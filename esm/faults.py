@@ -59,7 +59,7 @@ class Faults:
 
     def __init__(self, latency: Latency = 0) -> None:
         self._faults: list[Fault] = []
-        self._latency = _latency_ms(latency)
+        self._latency = Drawn(latency)
 
     def error(
         self,
@@ -84,7 +84,7 @@ class Faults:
 
     def latency(self, latency: Latency) -> None:
         """Let every invocation from now on take this long, its own sleeps not counted."""
-        self._latency = _latency_ms(latency)
+        self._latency = Drawn(latency)
 
     def take(self, records: Sequence[Any]) -> Fault | None:
         """The fault that hits an invocation with these records, used up by one."""
@@ -101,6 +101,19 @@ class Faults:
 
     def draw_latency_ms(self, rng: random.Random) -> int:
         """How long the next invocation takes."""
+        return self._latency.draw_ms(rng)
+
+
+class Drawn:
+    """A latency that has been read, E445 where it cannot be; to be drawn from."""
+
+    __slots__ = ("_latency",)
+
+    def __init__(self, latency: Latency) -> None:
+        self._latency = _latency_ms(latency)
+
+    def draw_ms(self, rng: random.Random) -> int:
+        """One latency."""
         latency = self._latency
         if isinstance(latency, int):
             return latency

@@ -11,17 +11,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from esm.checkpoints.memory import MemoryCheckpoints
 from esm.clock import VirtualClock
 from esm.destinations.memory import Bucket, Queue, Topic
+from esm.embedded.declarations import Declared
 from esm.embedded.dynamodb_streams import DynamoDbStreamsApi
 from esm.embedded.guard import AwsGuard
 from esm.embedded.kinesis_api import KinesisApi
-from esm.embedded.moto_api import MotoApi
+from esm.embedded.moto_api import Around, MotoApi
 from esm.embedded.moto_tables import MotoTables, declaration_of
+from esm.embedded.moto_topics import MotoTopics
 from esm.embedded.moto_world import MotoWorld
 from esm.errors import InputError, RunError
 from esm.faults import Latency
@@ -30,16 +34,16 @@ from esm.invokers.event_loop import no_event_loop
 from esm.invokers.inline import Function
 from esm.invokers.virtual_time import VirtualTime, real_types
 from esm.runner import Ended, Runner
+from esm.services import Services
 from esm.settings import Settings
 from esm.sources.dynamodb_table import DynamoDbTable
 from esm.sources.memory import KinesisStream
 from esm.trace import Trace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from esm.assembly import TemplateMappings
-    from esm.embedded.declarations import Declared
+    from esm.embedded.redshift_warehouse import Warehouse
+    from esm.embedded.sagemaker import Predict, SageMakerEndpoint
     from esm.sources.capture import CaptureSource
     from esm.sources.memory_consumer import KinesisConsumer
     from esm.view import Mapping
@@ -91,9 +95,15 @@ class Harness:
         self.runner = Runner(
             self.clock, self.trace, self._session, skip_idle_polls=settings.skip_idle_polls
         )
-        self._guard = AwsGuard(KinesisApi(self.streams), now=self.instant_ms)
+        self._guard = AwsGuard(
+            KinesisApi(self.streams), now=self.instant_ms, wait=self._wait, chance=self.rng
+        )
+        self.services = Services(
+            self._guard, self.instant_ms, self.rng, self.region, self.account, self._kept
+        )
         self._moto = MotoWorld(real_types)
         self._moto_apis: dict[str, MotoApi] = {}
+        self._templates: dict[Path, tuple[dict[str, str], TemplateMappings]] = {}
         self._start_is_open = start is None and not self._begin_frozen()
         self._held: ExitStack | None = None
         self._is_running = False
@@ -179,12 +189,41 @@ class Harness:
         return self._add(Queue(name))
 
     def topic(self, name: str) -> Topic:
-        """A new SNS topic, to be an on-failure destination."""
-        return self._add(Topic(name))
+        """A new SNS topic, to be an on-failure destination, and for boto3 to publish to."""
+        topic = self._add(Topic(name))
+        self.embedded("sns").declare(
+            Declared(name, topic.arn, creation=partial(dict, Name=topic.name))
+        )
+        return topic
 
     def bucket(self, name: str) -> Bucket:
         """A new S3 bucket, to be an on-failure destination."""
         return self._add(Bucket(name))
+
+    def sagemaker(
+        self, name: str = "endpoint", model: str | Path | Predict | None = None
+    ) -> SageMakerEndpoint:
+        """A new SageMaker endpoint; `model` is a model file, or a function of a parsed request.
+
+        An endpoint of a template that has no model of its own gets this one.
+        """
+        return self.services.endpoint(name, model)
+
+    def redshift(self, name: str = "warehouse", database: str = "dev") -> Warehouse:
+        """A new Redshift warehouse behind the Data API, as a cluster and as a workgroup."""
+        return self.services.warehouse(name, database)
+
+    def _kept(self, bucket: str) -> list[tuple[str, bytes]] | None:
+        """What a bucket of the test has, where boto3 does not find it by itself."""
+        kept = self.destinations.get(f"arn:aws:s3:::{bucket}")
+        s3 = self._moto_apis.get("s3")
+        is_found = s3 is not None and bucket in s3.resources
+        return kept.since(0) if isinstance(kept, Bucket) and not is_found else None
+
+    def _wait(self, seconds: float) -> None:
+        """Let a call of boto3 take virtual time, where a handler makes it."""
+        if self.time.runs_here():
+            self.time.sleep(seconds)
 
     def _add(self, place: Place) -> Place:
         if place.arn in self.destinations:
@@ -257,22 +296,42 @@ class Harness:
         """The mappings of a SAM or CloudFormation template, by name.
 
         Its streams, tables, queues, topics and buckets are in memory; a mapping begins, and its
-        handler is imported, when it is asked for. Raises TemplateError with file, line and column.
+        handler is imported, when it is asked for. The same template is there once, however often
+        it is asked for. Raises TemplateError with file, line and column.
         """
         with real_types():
             from esm.assembly import TemplateMappings
             from esm.template import load
 
-        template = load(path, parameters=parameter_overrides)
-        return TemplateMappings(self, template)
+        place, overrides = Path(path).resolve(), dict(parameter_overrides or {})
+        if place in self._templates:
+            known, mappings = self._templates[place]
+            if known != overrides:
+                raise _other_parameters(path)
+            return mappings
+        mappings = TemplateMappings(self, load(path, parameters=overrides))
+        self._templates[place] = overrides, mappings
+        return mappings
 
     def embedded(self, service: str) -> MotoApi:
-        """What answers boto3 for tables, and for a template's resources in "s3", "sns" or "sqs"."""
+        """What answers boto3 for tables and topics, and for a template's queues and buckets."""
         if service not in self._moto_apis:
-            around = [MotoTables(self.tables).following] if service == "dynamodb" else []
-            api = self._moto_apis[service] = MotoApi(service, self._moto, *around)
+            api = self._moto_apis[service] = MotoApi(service, self._moto, *self._around(service))
             self._guard.add(api)
         return self._moto_apis[service]
+
+    def _around(self, service: str) -> list[Around]:
+        """What of ours hears of a service's calls."""
+        match service:
+            case "dynamodb":
+                return [MotoTables(self.tables).following]
+            case "sns":
+                return [MotoTopics(self._topic, self.instant_ms).following]
+        return []
+
+    def _topic(self, arn: str) -> Topic | None:
+        found = self.destinations.get(arn)
+        return found if isinstance(found, Topic) else None
 
     def written(self) -> dict[str, int]:
         """How many items, objects and messages boto3 wrote, by the ARN of the table or place."""
@@ -355,6 +414,15 @@ class Harness:
     def _session(self) -> Iterator[None]:
         with self.time, self._guard, no_event_loop():
             yield
+
+
+def _other_parameters(path: str | Path) -> InputError:
+    return InputError(
+        "E435",
+        f"this Harness has {path} already, with other values of parameter_overrides",
+        why="one Harness has one of each resource",
+        fix="Harness().template(…)   # for the other values",
+    )
 
 
 def _taken(what: str, name: str) -> InputError:

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from esm import Harness
-from esm.errors import MappingError, NotEmulated, TemplateError
+from esm.errors import HandlerError, InputError, MappingError, NotEmulated, TemplateError
 
 ROOT = Path(__file__).parent.parent
 Write = Callable[..., Path]
@@ -218,8 +218,16 @@ def test_other_sources_are_not_emulated_yet(write: Write) -> None:
         """,
     )
     write("app.py", "def handler(event, context): pass")
-    with pytest.raises(NotEmulated, match="E290"):
+    with pytest.raises(NotEmulated) as raised:
         Harness().template(template)["FT"]
+    assert "E290  FT: a mapping of MSK cluster/" in str(raised.value)
+    assert " is not emulated yet\n" in str(raised.value)
+    assert raised.value.place is not None
+    assert raised.value.place.line == next(
+        number
+        for number, line in enumerate(template.read_text().splitlines(), 1)
+        if "Stream:" in line
+    )
 
 
 def test_the_projects_own_template_delivers_captured_sign_ups(
@@ -380,3 +388,160 @@ def test_what_nobody_reads_through_boto3_is_not_looked_at(write: Write) -> None:
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert attributes["ApproximateNumberOfMessages"] == "1"
         assert place.looked
+
+
+def test_a_template_is_there_once_however_often_it_is_asked_for(chain: Path) -> None:
+    h = Harness()
+    first = h.template(chain)
+    assert h.template(str(chain)) is first
+    assert h.template(chain, {}) is first
+
+
+def test_a_template_is_not_there_twice_with_other_parameters(chain: Path) -> None:
+    h = Harness()
+    first = h.template(chain, {"Size": "20"})
+    with pytest.raises(InputError, match="E435") as raised:
+        h.template(chain)
+    assert "template.yaml already, with other values of parameter_overrides\n" in str(raised.value)
+    assert h.template(chain, {"Size": "20"}) is first
+
+
+ALIASED = """\
+    Transform: AWS::Serverless-2016-10-31
+    Resources:
+      Orders: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+      Fn:
+        Type: AWS::Serverless::Function
+        Properties:
+          CodeUri: .
+          Handler: app.handler
+          Runtime: python3.11
+          AutoPublishAlias: live
+          Events:
+            In:
+              Type: Kinesis
+              Properties:
+                Stream: !GetAtt Orders.Arn
+                StartingPosition: TRIM_HORIZON
+                MaximumRetryAttempts: 0
+      ByName:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: &raw
+          EventSourceArn: !GetAtt Orders.Arn
+          FunctionName: !Sub "${Fn}:blue"
+          StartingPosition: TRIM_HORIZON
+          MaximumRetryAttempts: 0
+      ByArn:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: {<<: *raw, FunctionName: !Sub "${Fn.Arn}:7"}
+      Plain:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: {<<: *raw, FunctionName: !GetAtt Fn.Arn}
+    """
+
+
+@pytest.mark.parametrize(
+    ("mapping", "qualifier"),
+    [("FnIn", ":live"), ("ByName", ":blue"), ("ByArn", ":7"), ("Plain", "")],
+)
+def test_a_mapping_of_an_alias_or_version_invokes_that(
+    write: Write, mapping: str, qualifier: str
+) -> None:
+    write("app.py", "def handler(event, context): raise ValueError(context.invoked_function_arn)")
+    h = Harness()
+    mappings = h.template(write("template.yaml", ALIASED))
+    arn = mappings.template.functions["Fn"].arn + qualifier
+    running = mappings[mapping]
+    running.source.put("an order")
+    h.drain()
+    assert running.function_arn == arn
+    assert str(running.invocations[0].error) == arn
+    assert running.discarded[0].invocation_record["requestContext"]["functionArn"] == arn
+    identity = running.invocations[0].event["Records"][0]["invokeIdentityArn"]
+    assert identity.endswith(f":role/{mappings.template.functions['Fn'].function_name}-role")
+
+
+def test_a_mapping_of_a_queue_is_no_missing_name(write: Write) -> None:
+    template = write(
+        "template.yaml",
+        """\
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          Jobs: {Type: AWS::SQS::Queue}
+          Fn:
+            Type: AWS::Serverless::Function
+            Properties:
+              CodeUri: .
+              Handler: app.handler
+              Runtime: python3.11
+              Events:
+                Q: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}
+          Raw:
+            Type: AWS::Lambda::EventSourceMapping
+            Properties: {EventSourceArn: !GetAtt Jobs.Arn, FunctionName: !Ref Fn}
+        """,
+    )
+    mappings = Harness().template(template)
+    for name in ("FnQ", "Raw"):
+        with pytest.raises(NotEmulated) as raised:
+            mappings[name]
+        said = f"E290  {name} is of type SQS, and only mappings of streams are emulated\n"
+        assert said in str(raised.value)
+    with pytest.raises(TemplateError, match="E150"):
+        mappings["FnQueue"]
+
+
+LAYERED = """\
+    Transform: AWS::Serverless-2016-10-31
+    Conditions: {Never: !Equals [a, b]}
+    Resources:
+      Common: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layers/common}}
+      Newer: {Type: AWS::Lambda::LayerVersion, Properties: {Content: layers/newer}}
+      Orders: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+      Fn:
+        Type: AWS::Serverless::Function
+        Properties:
+          CodeUri: src
+          Handler: app.handler
+          Runtime: python3.11
+          Layers: LAYERS
+          Events:
+            In:
+              Type: Kinesis
+              Properties: {Stream: !GetAtt Orders.Arn, StartingPosition: TRIM_HORIZON}
+    """
+
+
+def test_local_layers_are_on_a_functions_path_behind_its_own_code(write: Write) -> None:
+    write("src/app.py", "import both, common, own\ndef handler(e, c): return [both.X, own.X]")
+    write("src/own.py", "X = 'own'")
+    write("layers/common/python/own.py", "X = 'common'")
+    write("layers/common/python/common.py", "")
+    write("layers/common/python/both.py", "X = 'common'")
+    write("layers/newer/both.py", "X = 'newer'")
+    layers = "[!Ref Common, !Ref Newer, !If [Never, !Ref Common, !Ref AWS::NoValue]]"
+    h = Harness()
+    mapping = h.template(write("template.yaml", LAYERED.replace("LAYERS", layers)))["FnIn"]
+    mapping.source.put("an order")
+    h.drain()
+    assert mapping.invocations[0].response == ["newer", "own"]
+
+
+def test_a_module_of_a_layer_elsewhere_is_not_to_be_installed(write: Write) -> None:
+    write("src/app.py", "import shared_by_all\ndef handler(e, c): pass")
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:shared:3"
+    template = write("template.yaml", LAYERED.replace("LAYERS", f"[!Ref Common, {arn!r}]"))
+    write("layers/common/python/common.py", "")
+    with pytest.raises(HandlerError) as raised:
+        Harness().template(template)["FnIn"]
+    assert str(raised.value) == (
+        "E302  app needs the module 'shared_by_all', which is not installed here\n"
+        f"why    a layer may have it that is in no local folder: {arn}\n"
+        "fix    Layers: [!Ref …]   # an AWS::Serverless::LayerVersion with ContentUri"
+    )
+
+
+def test_a_layer_that_a_condition_leaves_out_is_nowhere(write: Write) -> None:
+    layers = "[!If [Never, !Ref Common, !Ref AWS::NoValue], !Ref Newer]"
+    mappings = Harness().template(write("template.yaml", LAYERED.replace("LAYERS", layers)))
+    assert mappings.template.functions["Fn"].layers.elsewhere == ("!Ref Newer",)

@@ -18,16 +18,18 @@ ROW = re.compile(r"^\| ([EW]\d{3}) \| (.+) \| (.+) \|$", re.MULTILINE)
 # several functions.
 SEVERAL_PLACES = {
     "E154": "the template has no function of this name: to invoke, to send a mapping's records to",
-    "E290": "not emulated: a property of a mapping; a capture of another kind of source",
+    "E290": "not emulated: a property of a mapping; a mapping or a capture of another source",
     "E301": "a handler's name that leads nowhere: its form, its module",
     "E414": "a shard must be named: to split, to ask for a checkpoint",
     "E422": "no JSON: in a line, in a whole file, in the payload inside it",
     "E423": "JSON, but no capture",
     "E424": "a capture with a wrong value, by kind of value",
     "E426": "captures of different streams together: of two services, of two ARNs",
+    "E430": "this Harness has it already: a place by its name, a template with other parameters",
     "E480": "a wrong command line: what click finds, what a function cannot have",
     "E484": "a file of variables of the wrong form, by depth",
     "E486": "a trace that cannot be written, said before the run or after it",
+    "E501": "a way to AWS: a call of boto3, a request of another library",
     "E502": "the embedded service knows the operation, or a parameter, but does not do it",
 }
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"core"},
     {"errors"},
     {"instants"},
-    {"ports", "settings"},
+    {"ports", "scenarios", "settings"},
     {"payloads"},
     {"books", "clock", "faults", "mapping", "trace"},
     {"template"},
@@ -36,6 +36,7 @@ BELONGS_TO = {
     "failure_story": "harness",
     "data_template": "generating",
     "generating_changes": "generating",
+    "generating_scenarios": "generating",
     "importing": "loading",
     "isolation": "loading",
     "own_modules": "loading",
@@ -43,6 +44,7 @@ BELONGS_TO = {
     "feedback": "runner",
     "pipeline": "runner",
     "strictness": "harness",
+    "services": "harness",
     "view": "harness",
 }
 
@@ -79,6 +81,7 @@ HOMES = {
     "botocore": {"embedded", "invokers/endpoint", "sources/kinesis", "sources/dynamodb"},
     "click": {"cli"},
     "confluent_kafka": set[str](),
+    "duckdb": {"embedded/redshift_database"},
     "freezegun": {"invokers"},
     "moto": {"embedded"},
     "pydantic": {"mapping"},

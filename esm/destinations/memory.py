@@ -7,12 +7,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
 
 from esm.errors import InvalidValue
+from esm.instants import from_ms
 from esm.ports import DeliveryFailed
 
 ACCOUNT = "123456789012"
@@ -61,10 +65,16 @@ class _Kept:
             raise InvalidValue("E447", f"times cannot be negative: {times}", fix="fail(times=1)")
         self._failures_left = times
 
+    def refuses(self) -> bool:
+        """Whether the delivery that is asked for is one of those that `fail` has refused."""
+        if not self._failures_left:
+            return False
+        self._failures_left -= 1
+        return True
+
     def deliver(self, key: str, invocation_record: Mapping[str, Any], now_ms: int) -> None:
         """Take one invocation record."""
-        if self._failures_left:
-            self._failures_left -= 1
+        if self.refuses():
             raise DeliveryFailed(f"{self.arn} was told to fail")
         self._bodies.append((key, msgspec.json.encode(invocation_record)))
 
@@ -79,10 +89,40 @@ class Queue(_Kept):
     _arn_before_name = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
 
 
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message that boto3 has published to a topic; `attributes` without their data types."""
+
+    at: datetime
+    subject: str | None
+    message: str
+    attributes: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        """The message parsed as JSON; raises ValueError when it is none."""
+        return json.loads(self.message)
+
+
 class Topic(_Kept):
-    """An SNS topic; a message is the invocation record itself."""
+    """An SNS topic; `messages` are the invocation records of mappings, `published` is boto3's."""
 
     _arn_before_name = f"arn:aws:sns:{REGION}:{ACCOUNT}:"
+
+    def __init__(self, name: str, arn: str | None = None) -> None:
+        super().__init__(name, arn)
+        self._published: list[Notification] = []
+
+    @property
+    def published(self) -> list[Notification]:
+        """What boto3 has published, oldest first."""
+        return list(self._published)
+
+    def publish(
+        self, at_ms: int, subject: str | None, message: str, attributes: Mapping[str, str]
+    ) -> None:
+        """Take one message."""
+        self._published.append(Notification(from_ms(at_ms), subject, message, dict(attributes)))
 
 
 class Bucket(_Kept):

@@ -100,11 +100,17 @@ def _check_sizes(files: Sequence[CaptureFile], max_bytes: int) -> None:
         if left < 0:
             raise InputError(
                 "E425",
-                f"more than {max_bytes / 1024**2:g} MiB of JSON",
+                f"more than {_size(max_bytes)} of JSON",
                 place=Place(file.name),
                 why="all captures of a replay are held in memory",
                 fix="replay a part of them",
             )
+
+
+def _size(size_bytes: int) -> str:
+    """`256 MiB`, or bytes where that is no round number."""
+    mebibytes, rest = divmod(size_bytes, 1024**2)
+    return f"{size_bytes:,} bytes" if rest else f"{mebibytes:,} MiB"
 
 
 @dataclass(slots=True)

@@ -298,7 +298,7 @@ def test_errors_are_those_of_the_callers_client() -> None:
 def test_what_the_template_does_not_declare_is_refused() -> None:
     with pytest.raises(EndpointError, match="E501") as raised:
         client("s3").put_object(Bucket="elsewhere", Key="a", Body=b"")
-    assert "s3: files" in str(raised.value)
+    assert "of s3 there is: files\n" in str(raised.value)
     with pytest.raises(EndpointError, match="E501"):
         client("sqs").send_message(
             QueueUrl=QUEUE_URL.replace("123456789012", "210987654321"), MessageBody=""
