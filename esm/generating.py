@@ -65,29 +65,46 @@ class Plan:
 
     def builder(self) -> KinesisEvents:
         """What makes events of the plan's records."""
-        match = _ARN.fullmatch(self.stream)
-        region, account = (match["region"], match["account"]) if match else (REGION, ACCOUNT)
-        arn = self.stream if match else f"arn:aws:kinesis:{region}:{account}:stream/{self.stream}"
-        return KinesisEvents(arn, region, f"arn:aws:iam::{account}:role/generated-role")
+        return builder_of(self.stream)
 
     def records(self) -> Iterator[KinesisRecord]:
         """The records in the order of their arrival."""
         rng = random.Random(self.seed)  # noqa: S311  (repeatable chance, not a secret)
-        family = ShardFamily(self.shards, _make_shard, self.start_ms)
+        family = family_of(self.shards, self.start_ms)
         for index in range(self.count):
             number, arrived_ms = index + 1, self.instant_ms(index)
             key = rng.choice(self.keys) if self.keys else str(number)
             text = self.data.fill(Facts(number, key, arrived_ms), rng)
             payload = payload_of(text, RECORD_KIB_MIN * 1_024)
-            shard = family.owner(hash_key_of(key))
-            yield make_record(
-                position=shard.position_of(arrived_ms, number),
-                key=key,
-                arrived_ms=arrived_ms,
-                base64=binascii.b2a_base64(payload, newline=False).decode("ascii"),
-                shard_id=shard.shard.shard_id,
-                ordinal=number,
-            )
+            yield placed(family, number, key, arrived_ms, payload)
+
+
+def builder_of(stream: str) -> KinesisEvents:
+    """What makes events of a stream's records, given its name or ARN."""
+    match = _ARN.fullmatch(stream)
+    region, account = (match["region"], match["account"]) if match else (REGION, ACCOUNT)
+    arn = stream if match else f"arn:aws:kinesis:{region}:{account}:stream/{stream}"
+    return KinesisEvents(arn, region, f"arn:aws:iam::{account}:role/generated-role")
+
+
+def family_of(shards: int, start_ms: int) -> ShardFamily:
+    """The shards of a stream that nothing is kept in."""
+    return ShardFamily(shards, _make_shard, start_ms)
+
+
+def placed(
+    family: ShardFamily, number: int, key: str, arrived_ms: int, payload: bytes
+) -> KinesisRecord:
+    """A record in the shard that its key belongs to; records are numbered as they arrive."""
+    shard = family.owner(hash_key_of(key))
+    return make_record(
+        position=shard.position_of(arrived_ms, number),
+        key=key,
+        arrived_ms=arrived_ms,
+        base64=binascii.b2a_base64(payload, newline=False).decode("ascii"),
+        shard_id=shard.shard.shard_id,
+        ordinal=number,
+    )
 
 
 def check_instants(first_ms: int, last_ms: int) -> None:
@@ -111,7 +128,7 @@ class Generated(Protocol):
 
     @property
     def count(self) -> int:
-        """How many records."""
+        """How many records, where that is known before; else about how many."""
 
     def records(self) -> Iterator[KinesisRecord] | Iterator[DynamoDbRecord]:
         """The records in the order of their arrival."""

@@ -13,7 +13,8 @@ from click.core import ParameterSource
 from esm.cli.command import ConfiguredCommand
 from esm.cli.numbers import decimal
 from esm.errors import InvalidValue
-from esm.instants import parse_instant
+from esm.instants import duration_ms, parse_instant
+from esm.scenarios import names
 
 _KEYS_MAX = 1_000_000
 _MIX = re.compile(r"([0-9]{1,6}):([0-9]{1,6}):([0-9]{1,6})")
@@ -42,6 +43,14 @@ def _instant(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Epoch milliseconds of ISO-8601 text."""
     try:
         return parse_instant(value)
+    except InvalidValue as error:
+        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Milliseconds of text like 1h30m."""
+    try:
+        return duration_ms(value)
     except InvalidValue as error:
         raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
 
@@ -235,4 +244,80 @@ def dynamodb(
         seed=seed,
     )
     write(plan, size, out)
+    return 0
+
+
+@generate.command(cls=ConfiguredCommand)
+@click.argument("name", type=click.Choice(names()))
+@_with_options(
+    click.option(
+        "--duration",
+        "for_ms",
+        metavar="TIME",
+        default="1h",
+        callback=_duration,
+        help="How long.  [1h]",
+    ),
+    click.option(
+        "--rate",
+        metavar="N/s",
+        default="10",
+        callback=decimal,
+        help="How many a second, on average over a day.  [10]",
+    ),
+    click.option("--seed", type=int, default=0, help="Of everything drawn by chance.  [0]"),
+    click.option(
+        "--start",
+        "start_ms",
+        metavar="TIME",
+        default="2026-01-01T00:00:00Z",
+        callback=_instant,
+        help="When it begins; nights are quiet.  [2026-01-01T00:00:00Z]",
+    ),
+    click.option("--shards", type=int, default=1, help="How many the stream has.  [1]"),
+    click.option(
+        "--stream", metavar="NAME|ARN", default="stream", help="Which they are from.  [stream]"
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["jsonl", "events"]),
+        default="jsonl",
+        help="Records, or events of a hundred of them; one on each line.  [jsonl]",
+    ),
+    *_HOW[-2:],
+)
+def scenario(
+    name: str,
+    for_ms: int,
+    rate: Fraction,
+    seed: int,
+    start_ms: int,
+    shards: int,
+    stream: str,
+    output: str,
+    out: Path | None,
+    debug: bool,  # noqa: FBT001  (click passes options by name)
+) -> int:
+    """Records of one of the example applications, as believable as we could make them.
+
+    They come as they would: busy hours and quiet ones, keys that are used more than others, some
+    records late and a few malformed.
+
+    \b
+    esm generate scenario internet_provider --duration 1h --rate 20 --out sign-ups.jsonl
+    """
+    from esm.cli.generating import write
+    from esm.generating_scenarios import ScenarioPlan
+
+    plan = ScenarioPlan(
+        scenario=name,
+        stream=stream,
+        start_ms=start_ms,
+        duration_ms=for_ms,
+        rate=rate,
+        shards=shards,
+        seed=seed,
+    )
+    write(plan, _BATCH_SIZE if output == "events" else None, out)
     return 0

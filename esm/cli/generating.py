@@ -25,13 +25,18 @@ Write = Callable[[bytes], object]
 def write(plan: Generated, batch_size: int | None, out: Path | None) -> None:
     """Write events of so many records, or records, to a file or stdout; JSONL.
 
-    Raises InputError E454 for a file that cannot be written.
+    Raises InputError E454 for a file that cannot be written, E457 where there is nothing to write.
     """
     entries = _records(plan) if batch_size is None else events_of(plan, batch_size)
     with Progress() as progress:
         lines = _lines(entries, plan.count, progress)
         # The first line is made before a file is opened, so that a mistake leaves it as it was.
-        lines = chain([next(lines)], lines)
+        first = next(lines, None)
+        if first is None:
+            raise InputError(
+                "E457", "nothing happens in so short a time", fix="--duration 1h --rate 10"
+            )
+        lines = chain([first], lines)
         if out is None:
             _copy(lines, write_answer)
         else:
