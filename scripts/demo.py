@@ -1,7 +1,7 @@
-"""`make demo`: the captured sign-ups through the example function, in virtual time.
+"""`make demo`: captured sign-ups through one function, then an hour of all applications.
 
-Runs the commands that it prints, in this process and from the folder of the repository. It prints
-the same in every run, in 80 columns.
+Runs the commands that it prints, in this process and from the folder of the repository, in virtual
+time. It prints the same in every run, in 80 columns.
 """
 
 from __future__ import annotations
@@ -12,19 +12,28 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import hour
+
 from esm.cli.main import main as esm
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = "events/bandwidth_enrichment"
 
 INTRODUCTION = """\
-Sign-ups arrive on a Kinesis stream. A Lambda function adds the bandwidth that
-is to be had where they come from, and publishes them on a second stream. What
-belongs together stands in template.yaml; captured sign-ups go through it here,
-in virtual time, with no AWS account and no network.
+Four applications stand in template.yaml, each with its streams, tables,
+functions and topics. They run here in virtual time, with no AWS account and no
+network. The first takes sign-ups from a Kinesis stream, adds the bandwidth that
+is to be had where they come from, and publishes them on a second stream.
 """
+HOUR = """
+An hour of all four applications at once, on a morning with a keynote: generated
+sign-ups, badge scans, clicks and readings of trucks, late and malformed ones
+among them.
+
+$ python scripts/hour.py"""
 
 QUIET = ("--parameter-overrides", "LogLevel=ERROR")
+SIGN_UPS = ("--mapping", "BandwidthEnrichmentSignups")
 
 
 @dataclass(frozen=True)
@@ -45,17 +54,18 @@ STEPS = (
     Step(
         "Twelve sign-ups of one shard. With a batching window of 30 seconds AWS would\n"
         "have called the function twice.",
-        (("esm", "replay", f"{EVENTS}/batch.json"), QUIET, ("--timeline",)),
+        (("esm", "replay", f"{EVENTS}/batch.json"), SIGN_UPS, QUIET, ("--timeline",)),
     ),
     Step(
         "Three shards side by side, each with batches of its own.",
-        (("esm", "replay", f"{EVENTS}/shard-*.json"), QUIET),
+        (("esm", "replay", f"{EVENTS}/shard-*.json"), SIGN_UPS, QUIET),
     ),
     Step(
         "One sign-up of these twelve is broken. The mapping cuts it out of its batch,\n"
         "tries it three times and puts it aside in a queue; the others get through.",
         (
             ("esm", "replay", f"{EVENTS}/poison.json"),
+            SIGN_UPS,
             QUIET,
             ("--maximum-batching-window-in-seconds", "60"),
         ),
@@ -76,6 +86,8 @@ def main() -> int:
             return 1
         if code:
             print(f"\nExit code {code}: not every record was delivered.")
+    print(HOUR, flush=True)
+    hour.main()
     return 0
 
 

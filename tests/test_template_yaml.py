@@ -20,20 +20,36 @@ ROOT = Path(__file__).parent.parent
 NOW_MS = 1_767_225_600_000
 ACCOUNT = "us-east-1:123456789012"
 ARNS = {
+    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{ACCOUNT}:table/",
     "AWS::Kinesis::Stream": f"arn:aws:kinesis:{ACCOUNT}:stream/",
+    "AWS::S3::Bucket": "arn:aws:s3:::",
     "AWS::SQS::Queue": f"arn:aws:sqs:{ACCOUNT}:",
 }
-SHORT_FORMS = {"!Ref": "Ref", "!GetAtt": "Fn::GetAtt"}
+SHORT_FORMS = {
+    "!Ref": "Ref",
+    "!GetAtt": "Fn::GetAtt",
+    "!Sub": "Fn::Sub",
+    "!Select": "Fn::Select",
+    "!Split": "Fn::Split",
+}
+STREAM_EVENTS = {"Kinesis", "DynamoDB"}
+PSEUDO_PARAMETERS = {"AWS::AccountId", "AWS::Region", "AWS::StackId"}
 
 
 class Loader(yaml.SafeLoader):
     """YAML with CloudFormation's short forms, as far as the template uses them."""
 
 
+def argument(loader: Loader, node: yaml.Node) -> Any:
+    """What a function is given, text or a list."""
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)
+    return loader.construct_scalar(node)
+
+
 for tag, function in SHORT_FORMS.items():
-    Loader.add_constructor(
-        tag, lambda loader, node, name=function: {name: loader.construct_scalar(node)}
-    )
+    Loader.add_constructor(tag, lambda loader, node, name=function: {name: argument(loader, node)})
 
 TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)
 PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
@@ -47,6 +63,7 @@ EVENTS = {
     function + event: (function, properties["Events"][event]["Properties"])
     for function, properties in FUNCTIONS.items()
     for event in properties["Events"]
+    if properties["Events"][event]["Type"] in STREAM_EVENTS
 }
 
 
@@ -57,8 +74,9 @@ def resolved(value: Any, parameters: dict[str, Any]) -> Any:
             return parameters[name]
         case {"Fn::GetAtt": path}:
             name, attribute = path.split(".")
-            assert attribute == "Arn"
-            return ARNS[RESOURCES[name]["Type"]] + name
+            assert attribute in ("Arn", "StreamArn")
+            label = "/stream/2026-01-01T00:00:00.000" if attribute == "StreamArn" else ""
+            return ARNS[RESOURCES[name]["Type"]] + name + label
         case dict():
             return {name: resolved(part, parameters) for name, part in value.items()}
         case list():
@@ -71,8 +89,10 @@ def mapping(name: str, parameters: dict[str, Any]) -> EventSourceMapping:
     function, event = EVENTS[name]
     properties = resolved(event, parameters)
     properties["EventSourceArn"] = properties.pop("Stream")
-    # SAM makes a policy of the destination's type and does not pass it on.
-    assert properties["DestinationConfig"]["OnFailure"].pop("Type") == "SQS"
+    # SAM makes a policy of the destination's type, of a queue's and not of a bucket's, and does not
+    # pass it on.
+    on_failure = properties["DestinationConfig"]["OnFailure"]
+    assert on_failure.pop("Type", "S3") == ("S3" if ":s3:" in on_failure["Destination"] else "SQS")
     return create({"FunctionName": function, **properties}, now_ms=NOW_MS)
 
 
@@ -84,7 +104,9 @@ def references(value: Any) -> set[str]:
     """The logical ids in a part of the template."""
     match value:
         case {"Ref": name}:
-            return {name}
+            return {name} - PSEUDO_PARAMETERS
+        case {"Fn::Sub": str(text)}:
+            return set(re.findall(r"\$\{(?!AWS::)(\w+)", text))
         case {"Fn::GetAtt": path}:
             return {path.split(".")[0]}
         case dict():
@@ -156,9 +178,12 @@ def test_what_the_parameters_let_through_aws_takes(name: str, limit: str):
     used = references(EVENTS[name][1]) & PARAMETERS.keys()
     extremes = {parameter: PARAMETERS[parameter][limit] for parameter in used}
     m = mapping(name, {**defaults(), **extremes})
-    assert sorted(extremes.values()) == sorted(
-        [m.batch_size, m.maximum_batching_window_in_seconds, m.parallelization_factor]
-    )
+    assert set(extremes.values()) <= {
+        m.batch_size,
+        m.maximum_batching_window_in_seconds,
+        m.parallelization_factor,
+        m.tumbling_window_in_seconds,
+    }
 
 
 def test_the_function_may_write_where_it_is_told_to_and_nowhere_else():
