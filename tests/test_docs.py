@@ -79,7 +79,7 @@ def run(commands: list[Shown], folder: Path) -> list[str]:
 
 def blocks() -> list[tuple[str, str]]:
     """Each block with the name of its file and its number there."""
-    files = sorted((ROOT / "docs").glob("*.md"))
+    files = sorted((ROOT / "docs").rglob("*.md"))
     return [
         (f"{file.stem}-{number}", match.group(1))
         for file in files
@@ -118,5 +118,5 @@ def rewritten(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for document in sorted((ROOT / "docs").glob("*.md")):
+    for document in sorted((ROOT / "docs").rglob("*.md")):
         document.write_text(rewritten(document.read_text(encoding="utf-8")), encoding="utf-8")
