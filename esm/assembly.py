@@ -23,8 +23,8 @@ from esm.embedded.sagemaker import SageMakerEndpoint
 from esm.errors import HandlerError, MappingError, TemplateError
 from esm.invokers.inline import Function, InlineInvoker
 from esm.invokers.virtual_time import real_types
-from esm.pipeline import new_uuid
 from esm.isolation import load_function
+from esm.pipeline import new_uuid
 from esm.template import FunctionResource, MappingResource, SourceKind, Template
 from esm.wiring import destination_in_memory
 

@@ -157,6 +157,33 @@ def test_functions_run_on_a_python_that_the_project_supports(name: str):
     assert f"Programming Language :: Python :: {version}" in project["classifiers"]
 
 
+def test_the_description_names_every_application():
+    text = (ROOT / "template.yaml").read_text()
+    titles = re.findall(r"^  # --- ([^:\n]+): ", text, re.MULTILINE)
+    assert len(titles) == 4
+    assert [title for title in titles if title not in TEMPLATE["Description"]] == []
+
+
+@pytest.mark.parametrize("function", sorted({function for function, _ in EVENTS.values()}))
+def test_who_reads_a_stream_has_an_alarm_on_how_far_behind_it_is(function: str):
+    dimensions = [{"Name": "FunctionName", "Value": {"Ref": function}}]
+    [alarm] = [
+        resource["Properties"]
+        for resource in RESOURCES.values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        and resource["Properties"]["Dimensions"] == dimensions
+    ]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "IteratorAge")
+    assert alarm["Statistic"] == "Maximum"
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    waits_s = [
+        mapping(name, defaults()).maximum_batching_window_in_seconds
+        for name, (reader, _) in EVENTS.items()
+        if reader == function
+    ]
+    assert alarm["Threshold"] > 1000 * max(waits_s), "a batch may wait as long as its window"
+
+
 def test_the_sign_ups_have_the_mapping_that_their_function_asks_for():
     m = mapping("BandwidthEnrichmentSignups", defaults())
     assert m.event_source_arn == f"arn:aws:kinesis:{ACCOUNT}:stream/SignUps"

@@ -24,6 +24,7 @@ from esm.story.blame import users_line
 from esm.trace import Trace, scrub
 from esm.view import Mapping as EsmMapping
 
+_PROBLEMS = ("discarded", "dropped", "expired", "blocked", "function-error")
 _OUTCOMES: dict[type, str] = {
     m.Succeeded: "succeeded",
     m.PartlyFailed: "partlyFailed",
@@ -149,8 +150,18 @@ class Warned(msgspec.Struct, frozen=True):
     fix: str
 
 
+class Chained(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of the records that reached another mapping of the template."""
+
+    mapping: str
+    records: Records
+    invocations: Invocations
+    errors: list[FunctionError]
+    discarded: list[GivenUp]
+
+
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
-    """The whole of it.
+    """The whole of it; `chain` has the mappings behind the one that was asked for.
 
     `written` counts items, objects and messages by ARN, and `notifications` has those of topics;
     `problems` are words of `--fail-on`, and `story` tells of them as a tree.
@@ -167,6 +178,7 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     streams: list[Stream]
     written: dict[str, int]
     notifications: list[Told]
+    chain: list[Chained]
     problems: list[str]
     warnings: list[Warned]
     story: str
@@ -176,12 +188,18 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     seed: int
 
 
-def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> Answer:
+def answer_of(
+    harness: Harness, mapping: EsmMapping, chain: Iterable[EsmMapping], ended: str, total: int
+) -> Answer:
     """Read a run that is over; `total` is how many records the capture has."""
-    records = _records(mapping, total)
+    records = _records(mapping, total, mapping.source.capture.duplicates)
     outcomes = outcomes_by_request(harness.trace)
-    invocations = _invocations(mapping.invocations, Counter(outcomes.values()))
+    invocations = _invocations(mapping.invocations, outcomes)
+    behind = [_chained(each, outcomes) for each in chain]
     problems = list(_problems(records, invocations))
+    for each in behind:
+        problems += set(_problems(each.records, each.invocations)).difference(problems)
+    troubled = [mapping.name, *(each.mapping for each in behind if _has_trouble(each))]
     start_ms, end_ms = harness.trace.start_ms, harness.clock.now_ms()
     return Answer(
         event_source_arn=mapping.source.arn,
@@ -195,9 +213,10 @@ def answer_of(harness: Harness, mapping: EsmMapping, ended: str, total: int) -> 
         streams=[stream_of(stream) for stream in harness.streams.values()],
         written=harness.written(),
         notifications=sorted(_told(harness), key=lambda told: told.at),
-        problems=problems,
+        chain=behind,
+        problems=sorted(problems, key=_PROBLEMS.index),
         warnings=[Warned(*each) for each in cautions_of(mapping, harness.trace)],
-        story=tree(harness.trace, mapping.name) if problems else "",
+        story="\n\n".join(tree(harness.trace, name) for name in troubled) if problems else "",
         timeline=mapping.timeline(),
         properties=mapping.properties.changed(),
         settings=harness.settings.changed(),
@@ -261,7 +280,21 @@ def _told(harness: Harness) -> Iterator[Told]:
             yield Told(at, place.arn, each.subject, each.message, attributes)
 
 
-def _records(mapping: EsmMapping, total: int) -> Records:
+def _chained(mapping: EsmMapping, outcomes: Mapping[str, str]) -> Chained:
+    return Chained(
+        mapping=mapping.name,
+        records=_records(mapping, mapping.source.record_count, 0),
+        invocations=_invocations(mapping.invocations, outcomes),
+        errors=_errors(mapping.invocations),
+        discarded=[_given_up(each, mapping) for each in mapping.discarded],
+    )
+
+
+def _has_trouble(chained: Chained) -> bool:
+    return any(_problems(chained.records, chained.invocations))
+
+
+def _records(mapping: EsmMapping, total: int, duplicates: int) -> Records:
     delivered, filtered, expired = map(len, (mapping.delivered, mapping.filtered, mapping.expired))
     discarded = sum(len(each.records) for each in mapping.discarded)
     dropped = sum(len(each.records) for each in mapping.discarded if not each.delivered)
@@ -276,11 +309,12 @@ def _records(mapping: EsmMapping, total: int) -> Records:
         expired=expired,
         blocked=blocked,
         before_start=total - resolved - blocked,
-        duplicates=mapping.source.capture.duplicates,
+        duplicates=duplicates,
     )
 
 
-def _invocations(invocations: list[Invocation], outcomes: Mapping[str, int]) -> Invocations:
+def _invocations(invocations: list[Invocation], by_request: Mapping[str, str]) -> Invocations:
+    outcomes = Counter(by_request.get(each.request_id) for each in invocations)
     retries = sum(each.cause is Cause.RETRY for each in invocations)
     return Invocations(
         total=len(invocations),
@@ -301,7 +335,7 @@ def _errors(invocations: Iterable[Invocation]) -> list[FunctionError]:
 
 
 def _filtered(mapping: EsmMapping) -> list[FilteredOut]:
-    """By the condition that decided, the commonest first; an update may have changed the filters."""
+    """By the condition that decided, the commonest first."""
     criteria = mapping.pipeline.terms.filter
     if criteria is None:
         return []

@@ -50,6 +50,7 @@ class Options:
     env_vars: VariablesFile | None
     latency: Latency
     streams: tuple[tuple[str, int], ...]
+    chain: bool
     at_once: bool
     as_is: bool
     limit_ms: int
@@ -143,6 +144,11 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
     callback=_streams,
     metavar="NAME[:SHARDS]",
     help="A stream that the handler may put to.",
+)
+@click.option(
+    "--chain/--no-chain",
+    default=True,
+    help="Also the template's mappings that read what the function writes.  [--chain]",
 )
 @click.option("--at-once", is_flag=True, help="All records are there from the start.")
 @click.option("--as-is", is_flag=True, help="Each captured event unchanged and once; no mapping.")

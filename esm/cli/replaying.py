@@ -78,7 +78,7 @@ def _run(
         source = CaptureSource(capture, at_once=options.at_once)
         region = capture.region or options.template.region
         harness = _harness(options, settings, source, properties, region)
-        target.prepare(harness)
+        mappings = target.prepare(harness)
         stack.enter_context(offline(region, function.environment or {}))
         stack.enter_context(handlers_print_to_stderr())
         stack.enter_context(second_interrupt_ends())
@@ -90,8 +90,10 @@ def _run(
             mapping = harness.map(
                 source, handler, name=target.name, function=function, **properties
             )
-            mapping.pipeline.invoker = CommandLineInvoker(mapping.pipeline.invoker, mask)
-            result = _through_mapping(harness, mapping, options, progress)
+            chain = [mappings[name] for name in target.chain] if mappings is not None else []
+            for each in (mapping, *chain):
+                each.pipeline.invoker = CommandLineInvoker(each.pipeline.invoker, mask)
+            result = _through_mapping(harness, mapping, chain, options, progress)
     _print(result, options.output, mask)
     if trace is not None:
         with _trace_errors(options):
@@ -170,14 +172,18 @@ def _destination_arn(properties: dict[str, Any]) -> str | None:
 
 
 def _through_mapping(
-    harness: Harness, mapping: Mapping, options: Options, progress: Progress
+    harness: Harness,
+    mapping: Mapping,
+    chain: list[Mapping],
+    options: Options,
+    progress: Progress,
 ) -> Result:
     source = mapping.source
     total = len(source.records)
     limit_ms = _end_ms(source) - harness.clock.now_ms() + options.limit_ms
     harness.until(_watch(mapping, progress, total), limit=limit_ms / 1000)
     ended = harness.drain("0s")
-    answer = _without_unused(answer_of(harness, mapping, ended, total), options)
+    answer = _without_unused(answer_of(harness, mapping, chain, ended, total), options)
     calls = calls_of(mapping.invocations, outcomes_by_request(harness.trace))
     return Result(answer, list(calls), text.text_of(answer, timeline=options.timeline))
 

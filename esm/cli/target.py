@@ -24,6 +24,7 @@ from esm.errors import HandlerError, InputError, MappingError, TemplateError
 from esm.harness import Harness
 from esm.invokers.inline import Function, Handler
 from esm.template import FunctionResource, MappingResource, SourceKind, Template
+from esm.template.chains import chain_from
 
 # The captures say what is read, and from where on; who asks for a mapping does not want it off.
 _SAID_BY_CAPTURES = {
@@ -40,7 +41,8 @@ class Target:
     """A function with what belongs to it; `secrets` must not be shown.
 
     `kind` is what the mapping reads, and `others` has a mapping of each kind. `load` imports the
-    handler; `prepare` makes in a Harness what the template declares.
+    handler; `prepare` makes in a Harness what the template declares, and `chain` are the mappings
+    of it that read what the function writes.
     """
 
     name: str | None
@@ -48,9 +50,10 @@ class Target:
     properties: dict[str, Any]
     secrets: frozenset[str]
     load: Callable[[], Handler]
-    prepare: Callable[[Harness], object]
+    prepare: Callable[[Harness], TemplateMappings | None]
     kind: SourceKind | None = None
     others: Mapping[SourceKind, str] = field(default_factory=dict)
+    chain: tuple[str, ...] = ()
 
     def check(self, service: str) -> None:
         """Refuse captures of a service that the mapping does not read; ARNs call it so."""
@@ -159,13 +162,17 @@ def _by_mapping(
     handler = options.handler
     if handler is None:
         resource.require()
+    chain = chain_from(template, mapping) if options.chain else []
+    told = dict(_variables_behind(options, template, each) for each in chain)
+    template = _with_variables(template, told)
     return Target(
         name=mapping.name,
         kind=mapping.kind,
         others={each.kind: each.name for each in reversed(list(template.mappings.values()))},
         function=function_of(resource, mapping.qualifier),
         properties=properties,
-        secrets=template.secrets | frozenset(variables.values()),
+        secrets=template.secrets.union(variables.values(), *(v.values() for v in told.values())),
+        chain=tuple(each.name for each in chain),
         load=lambda: (
             load_handler_of(resource)
             if handler is None
@@ -192,6 +199,24 @@ def _variables(options: Options, resource: FunctionResource) -> dict[str, str]:
     name = resource.logical_id
     fix = f'{{"{name}": {{"NAME": "value"}}}}'
     return read_variables(options.env_vars, resource.function_name, name, fix=fix)
+
+
+def _variables_behind(
+    options: Options, template: Template, mapping: MappingResource
+) -> tuple[str, dict[str, str]]:
+    """A function further down the chain, and what the file, which need not know it, says of it."""
+    resource = function_behind(template, mapping)
+    file = options.env_vars and replace(options.env_vars, is_asked_for=False)
+    name = resource.logical_id
+    return name, read_variables(file, resource.function_name, name)
+
+
+def _with_variables(template: Template, told: Mapping[str, dict[str, str]]) -> Template:
+    functions = {
+        name: function.with_variables(told.get(name, {}))
+        for name, function in template.functions.items()
+    }
+    return replace(template, functions=functions)
 
 
 def _with_flags(

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from esm.cli.answer import Answer, Stream, VirtualTime
+from esm.cli.answer import Answer, Chained, Records, Stream, VirtualTime
 from esm.story.words import COLUMNS, clean, elapsed, short_arn
 
 _LABEL = 13
@@ -32,6 +32,7 @@ def _summary(answer: Answer) -> Iterator[str]:
     yield from _lines("errors", _errors(answer))
     yield from _lines("filtered", _filtered(answer))
     yield from _lines("discarded", _discarded(answer))
+    yield from _lines("then", map(_chained, answer.chain))
     yield from _lines("published", map(_published, answer.streams))
     yield from _lines("written", map(_written, answer.written.items()))
     yield from _lines("told", _notifications(answer))
@@ -47,8 +48,19 @@ def _time(time: VirtualTime) -> Iterator[str]:
         yield "cut there by --limit"
 
 
+def _chained(chained: Chained) -> str:
+    failed = chained.invocations.failed
+    errors = f"; {counted(failed, 'call')} failed" if failed else ""
+    return f"{chained.mapping}: {_fates(chained.records) or 'nothing came'}{errors}"
+
+
 def _records(answer: Answer) -> str:
     records = answer.records
+    again = f" and {counted(records.duplicates, 'duplicate')}" if records.duplicates else ""
+    return f"{records.read:,} captured{again}: {_fates(records)}"
+
+
+def _fates(records: Records) -> str:
     fates = {
         "delivered": records.delivered,
         "filtered": records.filtered,
@@ -57,9 +69,7 @@ def _records(answer: Answer) -> str:
         "still blocked": records.blocked,
         "before the starting position": records.before_start,
     }
-    counts = ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
-    again = f" and {counted(records.duplicates, 'duplicate')}" if records.duplicates else ""
-    return f"{records.read:,} captured{again}: {counts}"
+    return ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
 
 
 def _invocations(answer: Answer) -> str:
@@ -89,13 +99,15 @@ def _warnings(answer: Answer) -> Iterator[str]:
 
 
 def _errors(answer: Answer) -> Iterator[str]:
-    for each in answer.errors[:_MOST_ERRORS]:
+    errors = [("", each) for each in answer.errors]
+    errors += [(f"{each.mapping}: ", error) for each in answer.chain for error in each.errors]
+    for who, each in errors[:_MOST_ERRORS]:
         times = f" ({each.count:,} times)" if each.count > 1 else ""
-        yield f"{clean(each.error)}{times}"
+        yield f"{who}{clean(each.error)}{times}"
         if each.where:
             yield f"  at {each.where}"
-    if len(answer.errors) > _MOST_ERRORS:
-        yield f"… and {len(answer.errors) - _MOST_ERRORS:,} others"
+    if len(errors) > _MOST_ERRORS:
+        yield f"… and {len(errors) - _MOST_ERRORS:,} others"
 
 
 def _filtered(answer: Answer) -> Iterator[str]:

@@ -103,7 +103,8 @@ class Warehouse:
         now_ms = self._now()
         ends_ms = now_ms + self.inject.draw_latency_ms(self._chance)
         number = next(self._numbers)
-        statement_id = f"{number:08x}-0000-4000-8000-000000000000"
+        # Ids are asked for without the name of a warehouse: those of two must not be the same.
+        statement_id = f"{number:08x}-0000-4000-8000-{crc32(self.arn.encode()):012x}"
         is_batch = "Sqls" in asked
 
         def made(own_id: str, sql: str, parts: tuple[Statement, ...] = ()) -> Statement:

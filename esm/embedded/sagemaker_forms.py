@@ -35,7 +35,7 @@ def parsed(body: bytes, content_type: str) -> Any:
                 return list(csv.reader(io.StringIO(body.decode())))
             case _:
                 return body
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise BadInstance(f"the body is no {content_type}: {error}") from None
 
 

@@ -141,7 +141,8 @@ class Scorer:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and abs(value) <= sys.float_info.max:  # neither NaN nor more than a float holds
         return float(value)
     raise BadInstance(f"feature {name!r} must be a number, not {str(value)[:40]!r}")
 

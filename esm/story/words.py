@@ -63,7 +63,7 @@ def elapsed(duration_ms: int) -> str:
 
 
 def short_shard(shard_id: str) -> str:
-    """`3` for `shardId-000000000003`, a table's shards by their last part; other ids as they are."""
+    """`3` for `shardId-000000000003`, a table's shard by its last part; other ids as they are."""
     match shard_id.split("-"):
         case ["shardId", number] if number.isdecimal():
             return str(int(number))

@@ -137,10 +137,14 @@ def test_the_same_batch_gives_the_same_object(app: ModuleType, stored: list[Any]
         pytest.param({}, id="nothing in it"),
         pytest.param({**SCAN, "scan_id": ""}, id="no id"),
         pytest.param({**SCAN, "badge_id": "b" * 65}, id="a badge longer than its column"),
+        pytest.param({**SCAN, "badge_id": "é" * 33}, id="a badge with more bytes than its column"),
+        pytest.param({**SCAN, "scan_id": "\0"}, id="an id that COPY refuses"),
         pytest.param({**SCAN, "zone": "Hall 1"}, id="no name of a zone"),
         pytest.param({**SCAN, "zone": "hall-1\n"}, id="a line break in the zone"),
         pytest.param({**SCAN, "zone": "h" * 64}, id="a zone longer than its column"),
         pytest.param({**SCAN, "scanned_at": "2026-03-02T09:15:02"}, id="no time zone"),
+        pytest.param({**SCAN, "scanned_at": "0001-01-01T00:00:00+14:00"}, id="before any date"),
+        pytest.param({**SCAN, "scanned_at": "9999-12-31T23:59:59-14:00"}, id="after any date"),
     ],
 )
 def test_a_malformed_scan_is_reported_and_what_stands_behind_it_waits(

@@ -86,9 +86,12 @@ def function(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Funct
 
 @pytest.fixture
 def log(app: ModuleType) -> Iterator[StringIO]:
+    level = app.logger.log_level  # loggers outlive their module: another test's may be in force
+    app.logger.setLevel("INFO")
     lambda_output = app.logger.registered_handler.setStream(StringIO())
     yield app.logger.registered_handler.stream
     app.logger.registered_handler.setStream(lambda_output)
+    app.logger.setLevel(level)
 
 
 def captured(name: str) -> dict[str, Any]:
