@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from esm.cli.answer import Stream, error_text, stream_of
+from esm.cli.answer import error_text, stream_of
+from esm.cli.answer_model import Stream
 from esm.cli.invoking import CommandLineInvoker
 from esm.cli.mask import Mask
 from esm.cli.text import counted, line

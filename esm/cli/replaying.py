@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from esm.cli import text
-from esm.cli.answer import Answer, answer_of, calls_of, outcomes_by_request
+from esm.cli.answer import answer_of, calls_of, outcomes_by_request
+from esm.cli.answer_model import Answer
 from esm.cli.as_is import AsIs, read_events, replay_events
 from esm.cli.as_is import text_of as text_of_events
 from esm.cli.environment import handlers_print_to_stderr, offline

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from esm.cli.answer import Answer, Chained, Records, Stream, VirtualTime
+from esm.cli.answer_model import Answer, Chained, Records, Stream, VirtualTime
 from esm.story.words import COLUMNS, clean, elapsed, short_arn
 
 _LABEL = 13
