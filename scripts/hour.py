@@ -91,7 +91,12 @@ def _alerts(world: World) -> str:
 
 def _zones(world: World) -> str:
     named = {zone["zone"] for report in world.reports for zone in report["zones"]}
-    loads = sum(len(each.parts) > 1 for each in world.app.warehouses["BadgeWorkgroup"].statements)
+    statements = world.app.warehouses["BadgeWorkgroup"].statements
+    loads = sum(
+        part.sql.startswith("COPY") and part.status == "FINISHED"
+        for statement in statements
+        for part in statement.parts
+    )
     return f"{loads} loads, {len(named)} busy zones named"
 
 
@@ -182,9 +187,9 @@ def table_of(world: World) -> list[str]:
             mapping = world.app[name]
             discarded = sum(len(each.records) for each in mapping.discarded)
             fates = len(mapping.delivered), len(mapping.filtered), discarded
-            total = sum(fates) + len(mapping.expired) + mapping.lag()
+            came_in = mapping.source.record_count
             lines.append(
-                f"  {name:<22}{total:>7,}{fates[0]:>11,}{fates[1]:>10,}{fates[2]:>11,}"
+                f"  {name:<22}{came_in:>7,}{fates[0]:>11,}{fates[1]:>10,}{fates[2]:>11,}"
                 f"{mapping.lag():>5}"
             )
     return lines

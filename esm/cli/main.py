@@ -116,4 +116,5 @@ def _usage_error(error: click.ClickException, given: Sequence[str]) -> InputErro
     context = getattr(error, "ctx", None)
     command = next((word for word in given if word in LazyGroup.COMMANDS), None)
     path = context.command_path if context else " ".join(filter(None, ("esm", command)))
-    return InputError("E480", error.format_message(), fix=f"{path.strip()} --help")
+    message = error.format_message().replace("\n\t", " ")  # choices, which click lists below it
+    return InputError("E480", message, fix=f"{path.strip()} --help")

@@ -71,8 +71,7 @@ class Database:
     def run(self, sql: str) -> int:
         """Run a statement; gives how many rows it has changed, -1 where that is not said."""
         with _refusals():
-            if len(self._connection.extract_statements(sql)) > 1:
-                raise SqlRefused("cannot insert multiple commands into a prepared statement")
+            self._check_one(sql)
             answer = self._connection.execute(sql).fetchall()
         match answer:
             case [(int() as changed,)]:
@@ -84,8 +83,7 @@ class Database:
         """What a SELECT finds; an instant with a zone becomes the same in UTC without."""
         self.require()
         with _refusals():
-            if len(self._connection.extract_statements(sql)) > 1:
-                raise SqlRefused("cannot insert multiple commands into a prepared statement")
+            self._check_one(sql)
             described = self._connection.execute(f"DESCRIBE {sql}").fetchall()
             columns = tuple((str(name), str(kind)) for name, kind, *_ in described)
             found = self._connection.execute(_without_zones(sql, columns)).fetchall()
@@ -108,6 +106,14 @@ class Database:
                 f"table for details. ({error})"
             ) from error
         return len(columns[0])
+
+    def _check_one(self, sql: str) -> None:
+        match len(self._connection.extract_statements(sql)):
+            case 0:
+                raise SqlRefused("syntax error at end of input")
+            case 1:
+                return
+        raise SqlRefused("cannot insert multiple commands into a prepared statement")
 
     def _columns_of(self, table: str) -> list[str]:
         try:
@@ -157,6 +163,7 @@ def _connected(duckdb: Any, database: str) -> Any:
         f"CREATE SCHEMA {name}.{_SCHEMA}",
         f"USE {name}.{_SCHEMA}",
         "SET TimeZone = 'UTC'",
+        "SELECT setseed(0.5)",  # random() is the same in every run
         "SET enable_external_access = false",
         "SET lock_configuration = true",
         # It remembers Python's types as it meets them first: now they are real.

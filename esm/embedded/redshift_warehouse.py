@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 from typing import Any
+from zlib import crc32
 
 from esm.embedded.api import ApiError
 from esm.embedded.objects import ObjectReader

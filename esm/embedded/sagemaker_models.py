@@ -17,6 +17,7 @@ Both may have `minimum` and `maximum`, between which every score is kept.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,8 +142,12 @@ class Scorer:
 
 
 def _number(name: str, value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and abs(value) <= sys.float_info.max:  # neither NaN nor more than a float holds
+    # Not `math.isfinite`, which cannot take an integer that no float holds.
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    ):
         return float(value)
     raise BadInstance(f"feature {name!r} must be a number, not {str(value)[:40]!r}")
 

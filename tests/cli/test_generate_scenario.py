@@ -60,6 +60,7 @@ def test_the_seed_decides(desk: Desk):
     ("arguments", "code", "message"),
     [
         (("nope",), "E480", "'nope' is not one of"),
+        ((), "E480", "Choose from: abc2badge, abc4logistics, "),
         (("internet_provider", "--duration", "1x"), "E480", "'1x' is not a duration"),
         (("internet_provider", "--duration", "1ms"), "E457", "nothing happens in so short a time"),
         (("internet_provider", "--start", "9999-12-31T23:59:00Z"), "E455", "between 1970 and 9999"),

@@ -167,6 +167,7 @@ def test_statements_fail_as_told(harness: Harness):
     [
         ("SELEC 1", "syntax error"),
         ("SELECT 1; SELECT 2", "cannot insert multiple commands"),
+        ("-- nothing", "syntax error at end of input"),
         ("SELECT * FROM read_csv('/etc/hosts')", "file system operations are disabled"),
         ("COPY nope FROM 's3://raw/scans/' IAM_ROLE default JSON 'auto'", "nonexistent table nope"),
     ],
@@ -191,6 +192,14 @@ def test_statements_are_listed_from_the_newest(harness: Harness):
     assert "NextToken" not in rest
     assert [s["Id"] for s in api().list_statements(Status="FAILED")["Statements"]] == [failed]
     assert len(api().list_statements(Status="ALL")["Statements"]) == 4
+
+
+def test_statements_of_two_warehouses_are_told_apart_by_their_ids(harness: Harness):
+    harness.redshift("badges")
+    harness.redshift("trucks")
+    other = api().execute_statement(Sql="SELECT 2", ClusterIdentifier="trucks", Database="dev")
+    ids = [execute("SELECT 1"), str(other["Id"])]
+    assert [described(each)["QueryString"] for each in ids] == ["SELECT 1", "SELECT 2"]
 
 
 # --- COPY ----------------------------------------------------------------------------------------
@@ -457,6 +466,14 @@ def test_parameters_stand_outside_of_text(sql: str, expected: str):
 )  # fmt: skip
 def test_redshifts_words_become_duckdbs(sql: str, expected: str):
     assert for_duckdb(sql, datetime(2026, 3, 2, 9, 15, tzinfo=UTC)) == expected
+
+
+def test_chance_in_sql_is_the_same_in_every_run(harness: Harness):
+    chance = "SELECT random() AS a, random() AS b"
+    [first] = harness.redshift("badges").query(chance)
+    assert first["a"] != first["b"]
+    with Harness() as other:
+        assert other.redshift("badges").query(chance) == [first]
 
 
 def test_query_tells_what_is_wrong_with_the_sql(harness: Harness):

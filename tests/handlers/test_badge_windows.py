@@ -99,8 +99,13 @@ def test_what_a_reader_kept_for_long_is_not_counted(counting: Counting):
     assert sum(counting.parts.values()) == 1
 
 
-def test_a_malformed_scan_is_reported_and_the_others_are_counted(counting: Counting):
-    for scan in (counting.scan(), {**counting.scan(), "zone": "?"}, counting.scan()):
+@pytest.mark.parametrize(
+    "spoilt", [{"zone": "?"}, {"scanned_at": "0001-01-01T00:00:00+14:00"}, {"badge_id": "é"}]
+)
+def test_a_malformed_scan_is_reported_and_the_others_are_counted(
+    counting: Counting, spoilt: dict[str, str]
+):
+    for scan in (counting.scan(), {**counting.scan(), **spoilt}, counting.scan()):
         counting.stream.put(scan, key="one badge")
     counting.mapping.update(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
     counting.h.drain()
@@ -108,6 +113,7 @@ def test_a_malformed_scan_is_reported_and_the_others_are_counted(counting: Count
     [given_up] = counting.mapping.discarded
     assert [record.ordinal for record in given_up.records] == [2]
     assert list(counting.parts.values()) == [2]
+    assert [each.error for each in counting.mapping.invocations if each.error] == []
 
 
 def test_counts_that_are_delivered_again_take_their_own_place(counting: Counting):
