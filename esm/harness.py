@@ -309,7 +309,9 @@ class Harness:
             if known != overrides:
                 raise _other_parameters(path)
             return mappings
-        mappings = TemplateMappings(self, load(path, parameters=overrides))
+        template = load(path, parameters=overrides)
+        template.require_parameters()
+        mappings = TemplateMappings(self, template)
         self._templates[place] = overrides, mappings
         return mappings
 

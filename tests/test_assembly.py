@@ -545,3 +545,16 @@ def test_a_layer_that_a_condition_leaves_out_is_nowhere(write: Write) -> None:
     layers = "[!If [Never, !Ref Common, !Ref AWS::NoValue], !Ref Newer]"
     mappings = Harness().template(write("template.yaml", LAYERED.replace("LAYERS", layers)))
     assert mappings.template.functions["Fn"].layers.elsewhere == ("!Ref Newer",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code"),
+    [({"Nope": "1"}, "E110"), ({"LogLevel": "LOUD"}, "E111"), ({"BatchSize": "0"}, "E111")],
+    ids=["no such parameter", "none of its values", "below its least"],
+)
+def test_parameters_are_refused_as_cloudformation_refuses_them(
+    overrides: dict[str, str], code: str
+):
+    with pytest.raises(TemplateError) as refused:
+        Harness().template(ROOT / "template.yaml", overrides)
+    assert refused.value.esm_code == code

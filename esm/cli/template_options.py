@@ -53,13 +53,9 @@ class TemplateOptions:
 
     def load_to_run(self) -> Template:
         """As `load`; raises TemplateError where a parameter has a value that cannot be meant."""
-        from esm.template.complaints import BAD_PARAMETER, UNKNOWN_PARAMETER
-
         template = self.load()
         with Mask(template.secrets).on_errors():
-            for problem in template.problems:
-                if problem.esm_code in (BAD_PARAMETER.esm_code, UNKNOWN_PARAMETER.esm_code):
-                    raise problem
+            template.require_parameters()
         return template
 
     def load(self) -> Template:

@@ -8,10 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from esm.errors import EsmError, Place
+from esm.template.complaints import BAD_PARAMETER, UNKNOWN_PARAMETER
 from esm.template.layers import Layers
 from esm.template.nodes import Node, descend
 from esm.template.resolving import Resolver
 from esm.template.services import EndpointResource, WarehouseResource
+
+_OF_PARAMETERS = {BAD_PARAMETER.esm_code, UNKNOWN_PARAMETER.esm_code}
 
 
 class SourceKind(StrEnum):
@@ -183,6 +186,12 @@ class Template:
     of_no_stream: Mapping[str, EsmError] = field(default_factory=dict, repr=False, compare=False)
     endpoints: Mapping[str, EndpointResource] = field(default_factory=dict)
     warehouses: Mapping[str, WarehouseResource] = field(default_factory=dict)
+
+    def require_parameters(self) -> None:
+        """Raise TemplateError where a parameter is given, or has a value, that cannot be meant."""
+        for problem in self.problems:
+            if problem.esm_code in _OF_PARAMETERS:
+                raise problem
 
     def why_absent(self, name: str) -> EsmError | None:
         """Why a function or a mapping that is written in the template is none of its own."""
