@@ -25,7 +25,16 @@ from esm.core.messages import (
     Succeeded,
     Throttled,
 )
-from esm.core.model import After, Fate, Latest, Policy, Position, Shard
+from esm.core.model import (
+    After,
+    AtTimestamp,
+    Fate,
+    Latest,
+    Policy,
+    Position,
+    Shard,
+    TrimHorizon,
+)
 from esm.core.response import Partial, Rejected, Success, read_response, read_state
 from esm.core.stream import StreamMachine
 from esm.faults import Fault, FaultKind, Faults
@@ -34,6 +43,7 @@ from esm.payloads.time_window import event_of, state_text
 from esm.ports import (
     Checkpoint,
     CheckpointStore,
+    CountedSource,
     DeliveryFailed,
     Destination,
     FunctionResult,
@@ -91,7 +101,7 @@ class Pipeline:
     new_terms: Terms | None = None
     stream: StreamMachine | None = None
     positions: dict[str, int] = field(default_factory=dict)
-    origins: dict[str, After] = field(default_factory=dict)
+    origins: dict[str, Position] = field(default_factory=dict)
     begun_ms: int | None = None
     passed_over: int = 0
     _requests: int = 0
@@ -125,18 +135,31 @@ class Pipeline:
         return self.latest_delay_ms if is_first and isinstance(self.start, Latest) else 0
 
     def begin(self, now_ms: int) -> None:
-        """Fix, once, where each shard that there is now begins, and so which records count."""
+        """Fix, once, where each shard that there is now begins, and so which records count.
+
+        A shard with a checkpoint goes on from there; where LATEST was pinned before, one without
+        came later. Raises SourceUnavailable.
+        """
         if self.begun_ms is not None:
             return
+        saved = self.checkpoints.load(self.name, self.source.arn)
+        is_latest = isinstance(self.start, Latest)
+        shards = [shard.shard_id for shard in self.source.list_shards(now_ms)]
+        if saved:
+            shards = [] if is_latest else [each for each in shards if each not in saved]
+        places = {each: self.source.pin(each, self.start, now_ms) for each in shards}
         self.begun_ms = now_ms
-        counted = 0
-        for shard in self.source.list_shards(now_ms):
-            place = self.source.pin(shard.shard_id, self.start, now_ms)
-            self.origins[shard.shard_id] = place
-            counted += self.source.count_after(shard.shard_id, place)
-            if isinstance(self.start, Latest):
-                self._save(shard.shard_id, Checkpoint(place.position, pinned=True))
-        self.passed_over = self.source.record_count - counted
+        self.origins |= places
+        if is_latest:
+            for shard_id, place in places.items():
+                self._save(shard_id, _pinned(place))
+        if isinstance(self.source, CountedSource):
+            counted = [
+                self.source.count_after(shard_id, place)
+                for shard_id, place in places.items()
+                if isinstance(place, After)
+            ]
+            self.passed_over = self.source.record_count - sum(counted)
 
     def list_shards(self, now_ms: int) -> Sequence[Shard]:
         """The shards that there are or were since the mapping has begun."""
@@ -144,21 +167,27 @@ class Pipeline:
 
     def lag(self) -> int:
         """Records from the starting position on that have not met their fate."""
+        source = self.source
+        assert isinstance(source, CountedSource)
         if self.begun_ms is None:
             return 0
-        return self.source.record_count - self.passed_over - self.books.resolved_count
+        return source.record_count - self.passed_over - self.books.resolved_count
 
     def checkpoint(self, shard_id: str) -> Checkpoint | None:
-        """Where a shard is read on from, once anything in it is resolved; or LATEST's pin."""
+        """What is saved of a shard: up to where all is resolved, or LATEST's pin."""
         return self.checkpoints.load(self.name, self.source.arn).get(shard_id)
 
-    def origin(self, shard_id: str) -> After:
-        """Where a shard begins for this mapping.
+    def start_of(self, shard_id: str, saved: Checkpoint | None) -> Position:
+        """Where a shard is read on from, or begins.
 
         One that came later counts from its first record: what the source forgets before anybody
         reads it is lost, not passed over.
         """
-        return self.origins.setdefault(shard_id, self.source.beginning(shard_id))
+        if saved is None:
+            return self.origins.setdefault(shard_id, self.source.beginning(shard_id))
+        if saved.pinned_at_ms is None:
+            return After(saved.position)
+        return AtTimestamp(saved.pinned_at_ms) if saved.pinned_at_ms else TrimHorizon()
 
     def save(self, shard_id: str, command: SaveCheckpoint) -> SaveCheckpoint | None:
         """Everything up to here is resolved; gives what of that is saved."""
@@ -174,7 +203,10 @@ class Pipeline:
 
     def _is_news(self, shard_id: str, position: int) -> bool:
         known = self.positions.get(shard_id)
-        return position > (self.origin(shard_id).position if known is None else known)
+        if known is None:
+            origin = self.origins.get(shard_id)
+            known = origin.position if isinstance(origin, After) else 0
+        return position > known
 
     def _save(self, shard_id: str, checkpoint: Checkpoint) -> None:
         self.checkpoints.save(self.name, self.source.arn, shard_id, checkpoint)
@@ -204,6 +236,19 @@ class Pipeline:
         if fault is not None and fault.kind is FaultKind.THROTTLE:
             return Throttled(command.lane, command.batch, "Rate Exceeded."), now_ms
         result = self._call(shard_id, command, request_id, fault, now_ms)
+        return self.concluded(shard_id, command, request_id, result, now_ms)
+
+    def event(self, shard_id: str, command: Invoke) -> dict[str, Any]:
+        """What the function is handed, fresh."""
+        return event_of(self.payloads, shard_id, command.records, command.window)
+
+    def concluded(
+        self, shard_id: str, command: Invoke, request_id: str, result: FunctionResult, now_ms: int
+    ) -> tuple[Outcome, int]:
+        """What a result means to the mapping, and when it is known; the call began `now_ms`."""
+        if result.throttled:
+            text = error_text(result.error) if result.error else "Rate Exceeded."
+            return Throttled(command.lane, command.batch, text), now_ms
         ended_ms = now_ms + result.duration_ms
         self._remember(shard_id, command, request_id, result.error)
         self.books.invocations.append(
@@ -306,6 +351,17 @@ class Pipeline:
             now_ms=now_ms,
             event=event,
         )
+
+
+def _pinned(place: Position) -> Checkpoint:
+    """LATEST's place, to be saved before anything is read."""
+    match place:
+        case After(position=position):
+            return Checkpoint(position, pinned=True)
+        case AtTimestamp(timestamp_ms=instant_ms):
+            return Checkpoint(0, pinned=True, pinned_at_ms=instant_ms)
+        case _:
+            raise AssertionError(place)
 
 
 def new_uuid(rng: random.Random) -> str:

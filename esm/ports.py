@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -42,6 +42,17 @@ class ShardReader(Protocol):
     def idle_until(self, instant_ms: int) -> None:
         """Empty polls up to here were skipped: they would have taken and renewed an iterator."""
 
+    def close(self) -> None:
+        """Let go of what it holds beside memory, such as a thread of its own."""
+
+
+class SourceUnavailable(Exception):
+    """A live source cannot be asked now. `fatal`: asking again will not help."""
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
+
 
 class Source(Protocol):
     """A stream."""
@@ -58,13 +69,35 @@ class Source(Protocol):
         """All shards that still hold or may get records, parents before children.
 
         With `since_ms` also those that have expired since then: what was in them is to be counted.
+        Raises SourceUnavailable.
         """
 
-    def pin(self, shard_id: str, position: Position, now_ms: int) -> After:
-        """The fixed place that a position means in this shard now."""
+    def pin(self, shard_id: str, position: Position, now_ms: int) -> Position:
+        """The fixed place that a position means in this shard now.
 
-    def beginning(self, shard_id: str) -> After:
+        In memory that is an After. A live source knows no place before the first record: LATEST is
+        an instant there, and exact for the reader that is opened next. Raises SourceUnavailable.
+        """
+
+    def beginning(self, shard_id: str) -> Position:
         """The place before the first record that the shard ever had."""
+
+    def whole_before(self, shard_id: str, position: int) -> int | None:
+        """The position itself; within records that share a sequence number that of the one before.
+
+        None: there is none before them.
+        """
+
+    def sequence_number_of(self, position: int) -> str:
+        """The sequence number at a position, as users know it."""
+
+    def open(self, shard_id: str, on_put: Callable[[], None]) -> ShardReader:
+        """A reader; `on_put` is called after every put or close of the shard."""
+
+
+@runtime_checkable
+class CountedSource(Source, Protocol):
+    """A stream that knows all its records, so that what is left of them can be counted."""
 
     @property
     def record_count(self) -> int:
@@ -73,14 +106,19 @@ class Source(Protocol):
     def count_after(self, shard_id: str, place: After) -> int:
         """How many records the shard has behind a place, whether it still holds them or not."""
 
-    def whole_before(self, shard_id: str, position: int) -> int | None:
-        """The position itself; within records that share a sequence number that of the one before.
 
-        None: there is none before them.
-        """
+class LiveSource(Source, Protocol):
+    """A stream behind an endpoint. Whatever asks it may wait, and runs in a thread of its own.
 
-    def open(self, shard_id: str, on_put: Callable[[], None]) -> ShardReader:
-        """A reader; `on_put` is called after every put or close of the shard."""
+    A reader never raises for what the world does: it answers PollFailed.
+    """
+
+    @property
+    def incarnation(self) -> str:
+        """Tells a stream from one of the same name before it."""
+
+    def describe(self) -> None:
+        """Make sure that it is there. Raises SourceUnavailable."""
 
 
 class RecordFilter(Protocol):
@@ -131,19 +169,29 @@ class Destination(Protocol):
 
 
 class DeliveryFailed(Exception):
-    """A destination refused or could not be reached."""
+    """A destination refused or could not be reached. `fatal`: trying again will not help."""
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """`position`: everything in the shard up to it is resolved. `pinned`: LATEST's own place.
 
-    `window`: the tumbling window that is open there, with its state.
+    `window`: the tumbling window that is open there, with its state. `pinned_at_ms`: the place is
+    no record's but an instant, where the source has no other word for it; `position` is 0 then.
     """
 
     position: int
     pinned: bool = False
     window: TumblingWindow | None = None
+    pinned_at_ms: int | None = None
+
+
+class StoreUnavailable(Exception):
+    """Checkpoints cannot be written now; none is lost, the next `commit` writes them all."""
 
 
 class CheckpointStore(Protocol):
@@ -154,6 +202,9 @@ class CheckpointStore(Protocol):
 
     def save(self, mapping: str, stream: str, shard_id: str, checkpoint: Checkpoint) -> None:
         """Never moves back; at the same place the newer one counts."""
+
+    def commit(self) -> None:
+        """Make what was saved durable, as far as that is possible. Raises StoreUnavailable."""
 
 
 class TaskTimedOut(Exception):

@@ -34,7 +34,6 @@ from esm.core.messages import (
     StreamInput,
     Throttled,
 )
-from esm.core.model import After
 from esm.core.shard import ShardMachine
 from esm.core.stream import StreamMachine
 from esm.feedback import Feedback
@@ -101,6 +100,7 @@ class Runner:
         self._starts = [each for each in self._starts if each[2] is not pipeline]
         for shard in self._shards.pop(pipeline, []):
             shard.is_gone = True
+            shard.reader.close()
         self._agenda.drop_gone()
 
     def reopen(self, pipeline: Pipeline) -> None:
@@ -134,30 +134,33 @@ class Runner:
         return ended
 
     def _loop(self, until_ms: int, *, to_idle: bool, done: Callable[[], bool] | None) -> Ended:
-        clock = self.clock
         self._resume_interrupted()
         while done is None or not done():
-            due_ms = self._next_due_ms()
-            if due_ms is None or (self._polls_idly and self._is_idle(due_ms)):
-                if to_idle:
-                    return Ended.IDLE
-                if due_ms is None:
-                    return Ended.LIMIT
-            if due_ms > until_ms:
-                return Ended.LIMIT
-            clock.wait_until(due_ms)
-            now_ms = clock.now_ms()
+            ended = self._wait(until_ms, to_idle=to_idle)
+            if ended is not None:
+                return ended
+            now_ms = self.clock.now_ms()
             if self._starts and self._starts[0][0] <= now_ms:
                 self._open_pipeline(heappop(self._starts)[2], now_ms)
             else:
                 self._tell(*self._agenda.take(now_ms), now_ms)
         return Ended.DONE
 
-    def _next_due_ms(self) -> int | None:
-        due_ms = self._agenda.next_due_ms()
-        if not self._starts:
-            return due_ms
-        start_ms = self._starts[0][0]
+    def _wait(self, until_ms: int, *, to_idle: bool) -> Ended | None:
+        """Go to the instant of what is due next, unless the run ends before."""
+        due_ms = self._next_due_ms() if self._starts else self._agenda.next_due_ms()
+        if due_ms is None or (self._polls_idly and self._is_idle(due_ms)):
+            if to_idle:
+                return Ended.IDLE
+            if due_ms is None:
+                return Ended.LIMIT
+        if due_ms > until_ms:
+            return Ended.LIMIT
+        self.clock.wait_until(due_ms)
+        return None
+
+    def _next_due_ms(self) -> int:
+        due_ms, start_ms = self._agenda.next_due_ms(), self._starts[0][0]
         return start_ms if due_ms is None else min(start_ms, due_ms)
 
     def _is_idle(self, due_ms: int) -> bool:
@@ -221,7 +224,7 @@ class Runner:
                 self._invoke(shard, command, request_id, now_ms)
             case SendToDestination():
                 self.trace.add(now_ms, pipeline.name, shard_id, command, pipeline.destination_arn)
-                self._agenda.add_answer(shard, pipeline.send(shard_id, command, now_ms), now_ms)
+                self._send(shard, command, now_ms)
             case Resolved():
                 self.trace.add(now_ms, pipeline.name, shard_id, command)
                 pipeline.resolve(shard_id, command, now_ms)
@@ -264,13 +267,21 @@ class Runner:
             self._invoking = None
         self._agenda.add_answer(shard, outcome, ended_ms)
 
+    def _send(self, shard: OpenedShard, command: SendToDestination, now_ms: int) -> None:
+        answer = shard.pipeline.send(shard.machine.shard_id, command, now_ms)
+        self._agenda.add_answer(shard, answer, now_ms)
+
     # --- shards ------------------------------------------------------------------------------
 
     def _open_pipeline(self, pipeline: Pipeline, now_ms: int) -> None:
         self._shards[pipeline] = []
         pipeline.take_over()
-        pipeline.begin(now_ms)
         pipeline.stream = StreamMachine(pipeline.start)
+        self._list_shards(pipeline, now_ms)
+
+    def _list_shards(self, pipeline: Pipeline, now_ms: int) -> None:
+        """Have the stream's machine told of the shards that there are."""
+        pipeline.begin(now_ms)
         self._tell_stream(pipeline, ShardsListed(pipeline.list_shards(now_ms)), now_ms)
 
     def _tell_stream(self, pipeline: Pipeline, message: StreamInput, now_ms: int) -> None:
@@ -279,8 +290,7 @@ class Runner:
             match command:
                 case ListShards():
                     self.trace.add(now_ms, pipeline.name, None, command)
-                    listed = ShardsListed(pipeline.list_shards(now_ms))
-                    self._tell_stream(pipeline, listed, now_ms)
+                    self._list_shards(pipeline, now_ms)
                 case OpenShard():
                     self._open(pipeline, command, now_ms)
                 case _:
@@ -288,13 +298,14 @@ class Runner:
 
     def _open(self, pipeline: Pipeline, command: OpenShard, now_ms: int) -> None:
         shard_id, saved = command.shard_id, pipeline.checkpoint(command.shard_id)
-        told = OpenShard(shard_id, After(saved.position)) if saved else command
+        start = pipeline.start_of(shard_id, saved)
+        told = OpenShard(shard_id, start) if saved else command
         self.trace.add(now_ms, pipeline.name, None, told)
         machine = ShardMachine.open(
             shard_id,
             pipeline.terms.policy,
             pipeline.payloads.envelope(shard_id),
-            After(saved.position) if saved else pipeline.origin(shard_id),
+            start,
             pipeline.source.retention_ms,
             now_ms,
             saved.window if saved else None,
@@ -307,6 +318,7 @@ class Runner:
 
     def _forget(self, shard: OpenedShard) -> None:
         shard.is_gone = True
+        shard.reader.close()
         self._shards[shard.pipeline].remove(shard)
 
     # --- polls that need not be made -------------------------------------------------------------

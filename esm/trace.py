@@ -173,6 +173,7 @@ def _own_fields(message: object) -> Iterable[tuple[str, Any]]:
             yield "filtered", len(message.filtered) or None
             yield "aggregates", message.aggregates or None
             yield "strays", message.strays or None
+            yield "trimmed", message.trimmed or None
         case m.PollFailed():
             yield "reason", message.reason
         case m.PartlyFailed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from esm.checkpoints.order import is_behind
 from esm.ports import Checkpoint
 
 
@@ -19,12 +20,8 @@ class MemoryCheckpoints:
         """Keep a checkpoint, unless one of a later place is there already."""
         shards = self._saved.setdefault((mapping, stream), {})
         saved = shards.get(shard_id)
-        if saved is None or not _is_behind(checkpoint, saved):
+        if saved is None or not is_behind(checkpoint, saved):
             shards[shard_id] = checkpoint
 
-
-def _is_behind(checkpoint: Checkpoint, saved: Checkpoint) -> bool:
-    """Later places are higher; at one place, records resolved up to it beat a mere start."""
-    if checkpoint.position != saved.position:
-        return checkpoint.position < saved.position
-    return checkpoint.pinned and not saved.pinned
+    def commit(self) -> None:
+        """There is nothing more durable than memory here."""

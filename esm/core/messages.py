@@ -43,7 +43,8 @@ class RecordsArrived:
     `lost`: records that the source forgot before they could be read, where it knows them.
     `filtered`: those of the read that FilterCriteria removed; `records` are the others.
     Of records that a producer has aggregated: `aggregates` is how many are among these as they
-    are; `strays` how many parts of unpacked ones the service has dropped.
+    are; `strays` how many parts of unpacked ones the service has dropped. `trimmed`: the source
+    does not know what it forgot, only that the place to read on from is gone.
     """
 
     records: Sequence[Record]
@@ -53,6 +54,7 @@ class RecordsArrived:
     filtered: Sequence[Record] = ()
     aggregates: int = 0
     strays: int = 0
+    trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

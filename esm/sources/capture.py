@@ -298,6 +298,10 @@ class CaptureSource:
         """The position: each is a sequence number of its own."""
         return position
 
+    def sequence_number_of(self, position: int) -> str:
+        """Positions are sequence numbers."""
+        return str(position)
+
     def open(self, shard_id: str, on_put: Callable[[], None]) -> CapturedShard:
         """A reader; nothing is ever put, so `on_put` is never called."""
         return self._shards[shard_id]

@@ -72,6 +72,9 @@ class CapturedShard:
     def idle_until(self, instant_ms: int) -> None:
         """Nothing to renew: a capture has no iterators."""
 
+    def close(self) -> None:
+        """It holds nothing but memory."""
+
     def index(self, position: Position) -> int:
         """Where in `records` a position lies."""
         match position:

@@ -217,6 +217,10 @@ class DynamoDbTable:
         """The position: each is a sequence number of its own."""
         return position
 
+    def sequence_number_of(self, position: int) -> str:
+        """Positions are sequence numbers."""
+        return str(position)
+
     def count_after(self, shard_id: str, place: After) -> int:
         """How many records were written behind a place, those past retention too."""
         return self._family.get(shard_id).count_after(place)

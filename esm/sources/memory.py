@@ -225,6 +225,10 @@ class KinesisStream:
         """The position: each is a sequence number of its own."""
         return position
 
+    def sequence_number_of(self, position: int) -> str:
+        """Positions are sequence numbers."""
+        return str(position)
+
     def open(self, shard_id: str, on_put: Callable[[], None]) -> MemoryReader:
         """A reader; it is told of puts for as long as somebody holds it."""
         return MemoryReader(self._family.get(shard_id), on_put)

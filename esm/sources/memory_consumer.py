@@ -151,6 +151,10 @@ class KinesisConsumer:
             index = shard.index_after(position)
             return shard.records[index - 1].position if index else None
 
+    def sequence_number_of(self, position: int) -> str:
+        """Of whole records: their positions are sequence numbers."""
+        return str(position)
+
     def open(self, shard_id: str, on_put: Callable[[], None]) -> PushReader:
         """A subscription; it is told of puts for as long as somebody holds it."""
         return PushReader(self, self._find_shard(shard_id), self._see, on_put)
@@ -223,6 +227,9 @@ class PushReader:
 
     def idle_until(self, instant_ms: int) -> None:
         """A subscription renews itself."""
+
+    def close(self) -> None:
+        """There is no thread behind it."""
 
     def notify(self) -> None:
         """Something was put, or the shard was closed."""

@@ -72,6 +72,9 @@ class MemoryReader:
             self._index = self._found_nothing_at
         self._expires_ms = instant_ms + self._shard.rules.iterator_life_ms
 
+    def close(self) -> None:
+        """It holds nothing but memory."""
+
     def notify(self) -> None:
         """Something was put, or the shard was closed, or its iterators have expired."""
         self._on_put()
