@@ -121,5 +121,18 @@ class Books:
         return fresh
 
 
+class Tally(Books):
+    """Books of a run without end: they count, and keep no record."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(keep_invocations=0)
+
+    def resolve(self, resolved: Resolved, invocation_record: dict[str, Any] | None) -> None:
+        """Count the records."""
+        self.resolved_count += len(resolved.records)
+
+
 def _identity(record: Any) -> tuple[str, int]:
     return record.shard_id, record.position

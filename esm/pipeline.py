@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
@@ -104,7 +105,7 @@ class Pipeline:
     origins: dict[str, Position] = field(default_factory=dict)
     begun_ms: int | None = None
     passed_over: int = 0
-    _requests: int = 0
+    _requests: Iterator[int] = field(default_factory=lambda: count(1))
     _last: dict[tuple[str, int], _LastInvocation] = field(default_factory=dict)
     _records: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
@@ -135,22 +136,26 @@ class Pipeline:
         return self.latest_delay_ms if is_first and isinstance(self.start, Latest) else 0
 
     def begin(self, now_ms: int) -> None:
-        """Fix, once, where each shard that there is now begins, and so which records count.
+        """Fix, once, where each shard that there is now begins, and so which records count."""
+        if self.begun_ms is None:
+            self.note_places(self.survey(self.saved(), now_ms), now_ms)
 
-        A shard with a checkpoint goes on from there; where LATEST was pinned before, one without
-        came later. Raises SourceUnavailable.
+    def survey(self, saved: Mapping[str, Checkpoint], now_ms: int) -> dict[str, Position]:
+        """Ask the source where each shard begins that has nothing saved; raises SourceUnavailable.
+
+        Where LATEST was pinned before, a shard without a checkpoint came later.
         """
-        if self.begun_ms is not None:
-            return
-        saved = self.checkpoints.load(self.name, self.source.arn)
-        is_latest = isinstance(self.start, Latest)
+        if saved and isinstance(self.start, Latest):
+            return {}
         shards = [shard.shard_id for shard in self.source.list_shards(now_ms)]
-        if saved:
-            shards = [] if is_latest else [each for each in shards if each not in saved]
-        places = {each: self.source.pin(each, self.start, now_ms) for each in shards}
+        new = [shard_id for shard_id in shards if shard_id not in saved]
+        return {shard_id: self.source.pin(shard_id, self.start, now_ms) for shard_id in new}
+
+    def note_places(self, places: Mapping[str, Position], now_ms: int) -> None:
+        """These are the places where shards begin."""
         self.begun_ms = now_ms
-        self.origins |= places
-        if is_latest:
+        self.origins.update(places)
+        if isinstance(self.start, Latest):
             for shard_id, place in places.items():
                 self._save(shard_id, _pinned(place))
         if isinstance(self.source, CountedSource):
@@ -175,7 +180,11 @@ class Pipeline:
 
     def checkpoint(self, shard_id: str) -> Checkpoint | None:
         """What is saved of a shard: up to where all is resolved, or LATEST's pin."""
-        return self.checkpoints.load(self.name, self.source.arn).get(shard_id)
+        return self.saved().get(shard_id)
+
+    def saved(self) -> dict[str, Checkpoint]:
+        """What is saved, by shard."""
+        return self.checkpoints.load(self.name, self.source.arn)
 
     def start_of(self, shard_id: str, saved: Checkpoint | None) -> Position:
         """Where a shard is read on from, or begins.
@@ -225,8 +234,7 @@ class Pipeline:
 
     def new_request_id(self) -> str:
         """A version 4 UUID from the run's seed; those of one mapping differ in their last part."""
-        self._requests += 1
-        return f"{self.uuid[:24]}{self._requests:012x}"
+        return f"{self.uuid[:24]}{next(self._requests):012x}"
 
     def invoke(
         self, shard_id: str, command: Invoke, request_id: str, now_ms: int

@@ -48,6 +48,7 @@ class Ended(StrEnum):
     IDLE = "idle"  # nothing but empty polls would follow
     LIMIT = "limit"  # the time was up
     DONE = "done"  # the predicate became true
+    STOPPED = "stopped"  # somebody has asked for it, and what was in flight has ended
 
 
 class Runner:
@@ -246,7 +247,7 @@ class Runner:
         refused = isinstance(read, PollFailed) and read.reason is PollFailure.THROTTLED
         self._agenda.note_read(shard, refused=refused)
         read = shard.pipeline.filtered(shard.machine.shard_id, read)
-        message = Idle(1) if _is_empty(read) else command
+        message = Idle(1) if is_empty(read) else command
         self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
         self._agenda.add_answer(shard, read, now_ms)
 
@@ -359,8 +360,9 @@ def _may_read(shard: OpenedShard, now_ms: int) -> bool:
     return shard.machine.must_catch_up or shard.reader.ready_ms(poller.position, now_ms) is not None
 
 
-def _is_empty(read: RecordsArrived | PollFailed) -> bool:
-    if not isinstance(read, RecordsArrived):
+def is_empty(read: RecordsArrived | PollFailed) -> bool:
+    """Whether a read has found out nothing."""
+    if not isinstance(read, RecordsArrived) or read.trimmed:
         return False
     return not (read.records or read.filtered or read.lost or read.strays or read.end_of_shard)
 
@@ -371,6 +373,6 @@ def _leaves_no_trace(message: ShardInput) -> bool:
         case DeadlineReached():
             return True
         case RecordsArrived():
-            return _is_empty(message)
+            return is_empty(message)
         case _:
             return False

@@ -37,6 +37,12 @@ class Restarted(NamedTuple):
     """Every machine of the mapping was thrown away, with what it had in flight."""
 
 
+class NotSaved(NamedTuple):
+    """Checkpoints could not be written, and are kept until they can be."""
+
+    error: str
+
+
 class Entry(NamedTuple):
     """One line of a trace. `detail` is a request id, a delivery's place or an error."""
 

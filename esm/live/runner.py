@@ -1,0 +1,396 @@
+"""The loop in real time: it asks the world in threads, and hears of the answers here.
+
+Machines, books and trace are touched by the loop's own thread only. Reads of one mapping share up
+to 16 threads, each destination and each function has one; so nobody waits for anybody else's world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from typing import NoReturn, Protocol
+
+from esm.agenda import OpenedShard
+from esm.core.failure import backoff_ms
+from esm.core.messages import (
+    GetRecords,
+    Invoke,
+    PollFailed,
+    PollFailure,
+    RecordsArrived,
+    SendToDestination,
+    ShardsListed,
+    Throttled,
+)
+from esm.core.model import Position, Shard
+from esm.live.clock import LiveClock
+from esm.live.workers import Workers
+from esm.pipeline import Pipeline
+from esm.ports import (
+    Checkpoint,
+    CheckpointStore,
+    FunctionResult,
+    SourceUnavailable,
+    StoreUnavailable,
+)
+from esm.runner import Ended, Runner, is_empty
+from esm.trace import Idle, NotSaved, Trace
+
+POLL_THREADS = 16
+_PUSH_QUIET_MS = 2_000
+"""So long after the last record a pushed source counts as idle: it says nothing while it is."""
+_LONGEST_HOLD_MS = 5
+_SOON = 2
+"""After so many listings without its children, a shard is taken for the last of its line."""
+_RETRY_MS = (1_000, 30_000)
+"""Back-off for listings and checkpoints: the first wait, and the longest."""
+
+
+class LiveInvoker(Protocol):
+    """A function that runs by itself, one invocation at a time."""
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the running invocation has used up its timeout."""
+
+    def submit(
+        self,
+        build_event: Callable[[], dict[str, object]],
+        request_id: str,
+        done: Callable[[FunctionResult], None],
+    ) -> None:
+        """Queue an invocation; `done` is called once, in another thread."""
+
+    def expire(self, now_ms: int) -> None:
+        """Give up an invocation that is past its deadline."""
+
+    def stop(self) -> None:
+        """Begin nothing new: what is queued is answered as throttled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An invocation that waits until the checkpoints before it are durable."""
+
+    shard: OpenedShard
+    command: Invoke
+    request_id: str
+    since_ms: int
+
+
+class LiveRunner(Runner):
+    """Runs pipelines in real time. `functions` are those that their mappings invoke."""
+
+    def __init__(self, clock: LiveClock, trace: Trace, store: CheckpointStore) -> None:
+        super().__init__(clock, trace, nullcontext, skip_idle_polls=False)
+        self.functions: dict[Pipeline, LiveInvoker] = {}
+        self.holds = 0
+        """How many others, such as somebody who feeds a stream, keep the run from being idle."""
+        self.is_stopping = False
+        self._clock = clock
+        self._store = store
+        self._pollers: dict[Pipeline, Workers] = {}
+        self._targets: dict[str, Workers] = {}
+        self._held: list[_Held] = []
+        self._later: list[tuple[int, int, Callable[[], None]]] = []
+        self._turns = count()
+        self._unlisted: set[Pipeline] = set()
+        self._save_failures = 0
+        self._save_ms = 0
+        self._stirs = 0
+        """Counts whatever has happened; a read that began after it and was empty saw nothing."""
+        self._stirred_ms = 0
+        self._seen: dict[OpenedShard, int] = {}
+        self._on_wake = self._post_wake
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the place from which each mapping reads is fixed."""
+        return not self._starts and all(pipeline.begun_ms is not None for pipeline in self._shards)
+
+    def post(self, happened: Callable[[], None]) -> None:
+        """Have something done in the loop's thread."""
+        self._clock.post(happened)
+
+    def stop_all(self) -> None:
+        """Poll no more and invoke no more; the run ends when what is in flight has."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        now_ms = self.clock.now_ms()
+        for held in self._held:
+            unasked = Throttled(held.command.lane, held.command.batch, error="stopped")
+            self._agenda.add_answer(held.shard, unasked, now_ms)
+        self._held.clear()
+        for pipeline in list(self._shards):
+            self.stop(pipeline)
+        for function in set(self.functions.values()):
+            function.stop()
+
+    def close(self) -> None:
+        """Let go of readers and threads."""
+        for shards in self._shards.values():
+            for shard in shards:
+                shard.is_gone = True
+                shard.reader.close()
+        for workers in (*self._pollers.values(), *self._targets.values()):
+            workers.close()
+
+    # --- waiting -----------------------------------------------------------------------------
+
+    def _wait(self, until_ms: int, *, to_idle: bool) -> Ended | None:
+        """Return when an entry is due, meanwhile doing what has been posted."""
+        while True:
+            self._clock.take_posted()
+            now_ms = self.clock.now_ms()
+            self._do_what_is_late(now_ms)
+            due_ms = self._next_due_ms() if self._starts else self._agenda.next_due_ms()
+            if due_ms is not None and due_ms <= now_ms:
+                if self._held and self._held[0].since_ms + _LONGEST_HOLD_MS <= now_ms:
+                    self._commit(now_ms)
+                return None
+            self._commit(now_ms)
+            ended = self._ended(now_ms, until_ms, to_idle=to_idle)
+            if ended is not None:
+                return ended
+            alarms = [each for each in (due_ms, *self._alarms()) if each and each > now_ms]
+            self.clock.wait_until(min([until_ms, *alarms]))
+
+    def _ended(self, now_ms: int, until_ms: int, *, to_idle: bool) -> Ended | None:
+        if self.is_stopping and not self._is_at_work():
+            return Ended.STOPPED
+        if to_idle and self._nothing_follows(now_ms):
+            return Ended.IDLE
+        return Ended.LIMIT if now_ms >= until_ms else None
+
+    def _alarms(self) -> list[int | None]:
+        """When something is to be done that no machine knows of; some may be past."""
+        alarms = [each.deadline_ms for each in self.functions.values()]
+        alarms += [each[0] for each in self._later[:1]]
+        return [*alarms, self._save_ms, self._stirred_ms + _PUSH_QUIET_MS]
+
+    def _do_what_is_late(self, now_ms: int) -> None:
+        while self._later and self._later[0][0] <= now_ms:
+            heappop(self._later)[2]()
+        for function in self.functions.values():
+            deadline_ms = function.deadline_ms
+            if deadline_ms is not None and deadline_ms <= now_ms:
+                function.expire(now_ms)
+
+    def _do_later(self, failures: int, what: Callable[[], None]) -> None:
+        due_ms = self.clock.now_ms() + backoff_ms(failures, *_RETRY_MS)
+        heappush(self._later, (due_ms, next(self._turns), what))
+
+    # --- whether anything is left to do ------------------------------------------------------
+
+    def _is_at_work(self) -> bool:
+        """Whether somebody has a batch in hand: a function, or a destination."""
+        return any(
+            lane.in_flight is not None
+            for shards in self._shards.values()
+            for shard in shards
+            for lane in shard.machine.lanes
+        )
+
+    def _nothing_follows(self, now_ms: int) -> bool:
+        """Whether each shard was read once more after the last thing that happened, in vain."""
+        if self.holds or self._held or self._starts or self._unlisted or self._save_failures:
+            return False
+        return not self._is_at_work() and all(
+            shard.machine.timer_ms is None and self._is_seen(shard, now_ms)
+            for shards in self._shards.values()
+            for shard in shards
+        )
+
+    def _is_seen(self, shard: OpenedShard, now_ms: int) -> bool:
+        if self._is_polled(shard):
+            return self._seen.get(shard) == self._stirs
+        return shard.machine.poller.suspended and now_ms - self._stirred_ms >= _PUSH_QUIET_MS
+
+    def _is_polled(self, shard: OpenedShard) -> bool:
+        return shard.machine.policy.poll_interval_ms > 0
+
+    def stir(self) -> None:
+        """Something has happened: what was read before may have missed what follows from it."""
+        self._stirs += 1
+        self._stirred_ms = self.clock.now_ms()
+
+    # --- checkpoints, and the calls that wait for them ---------------------------------------
+
+    def _commit(self, now_ms: int) -> None:
+        """Make checkpoints durable, then let the invocations go that were held until then."""
+        if now_ms < self._save_ms:
+            return
+        try:
+            self._store.commit()
+        except StoreUnavailable as error:
+            self._save_failures += 1
+            self._save_ms = now_ms + backoff_ms(self._save_failures, *_RETRY_MS)
+            self.trace.add(now_ms, "", None, NotSaved(str(error)))
+            return
+        self._save_failures = 0
+        held, self._held = self._held, []
+        for each in held:
+            self._submit(each.shard, each.command, each.request_id)
+
+    # --- commands ----------------------------------------------------------------------------
+
+    def _read(self, shard: OpenedShard, command: GetRecords, now_ms: int) -> None:
+        job = partial(self._ask, shard, command, self._stirs)
+        self._pollers[shard.pipeline].submit(job)
+
+    def _ask(self, shard: OpenedShard, command: GetRecords, stirs: int) -> None:
+        """In a thread: one read."""
+        if shard.is_gone:
+            return
+        read = shard.reader.read(command.position, command.limit, self.clock.now_ms())
+        read = shard.pipeline.filtered(shard.machine.shard_id, read)
+        self.post(partial(self._have_read, shard, command, read, stirs))
+
+    def _have_read(
+        self,
+        shard: OpenedShard,
+        command: GetRecords,
+        read: RecordsArrived | PollFailed,
+        stirs: int,
+    ) -> None:
+        if shard.is_gone:
+            return
+        now_ms = self.clock.now_ms()
+        is_nothing = is_empty(read)
+        self._agenda.note_read(
+            shard, refused=isinstance(read, PollFailed) and read.reason is PollFailure.THROTTLED
+        )
+        message = Idle(1) if is_nothing else command
+        self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
+        if is_nothing and isinstance(read, RecordsArrived) and not read.millis_behind:
+            self._seen[shard] = stirs
+        elif isinstance(read, RecordsArrived):
+            self.stir()
+        self._agenda.add_answer(shard, read, now_ms)
+
+    def _invoke(self, shard: OpenedShard, command: Invoke, request_id: str, now_ms: int) -> None:
+        self._held.append(_Held(shard, command, request_id, now_ms))
+
+    def _submit(self, shard: OpenedShard, command: Invoke, request_id: str) -> None:
+        event = partial(shard.pipeline.event, shard.machine.shard_id, command)
+        done = partial(self._returned, shard, command, request_id)
+        self.functions[shard.pipeline].submit(event, request_id, done)
+
+    def _returned(
+        self, shard: OpenedShard, command: Invoke, request_id: str, result: FunctionResult
+    ) -> None:
+        """In the function's thread."""
+        self.post(partial(self._have_returned, shard, command, request_id, result))
+
+    def _have_returned(
+        self, shard: OpenedShard, command: Invoke, request_id: str, result: FunctionResult
+    ) -> None:
+        if shard.is_gone:
+            return
+        self.stir()
+        now_ms = self.clock.now_ms()
+        shard_id, began_ms = shard.machine.shard_id, now_ms - result.duration_ms
+        outcome, _ = shard.pipeline.concluded(shard_id, command, request_id, result, began_ms)
+        self._agenda.add_answer(shard, outcome, now_ms)
+
+    def _send(self, shard: OpenedShard, command: SendToDestination, now_ms: int) -> None:
+        arn = shard.pipeline.destination_arn or ""
+        if arn not in self._targets:
+            self._targets[arn] = Workers(arn.rpartition(":")[2], 1, self._failed)
+        self._targets[arn].submit(partial(self._deliver, shard, command, now_ms))
+
+    def _deliver(self, shard: OpenedShard, command: SendToDestination, now_ms: int) -> None:
+        """In the destination's thread."""
+        answer = shard.pipeline.send(shard.machine.shard_id, command, now_ms)
+
+        def delivered() -> None:
+            if not shard.is_gone:
+                self.stir()
+                self._agenda.add_answer(shard, answer, self.clock.now_ms())
+
+        self.post(delivered)
+
+    # --- shards ------------------------------------------------------------------------------
+
+    def _list_shards(self, pipeline: Pipeline, now_ms: int, failures: int = 0) -> None:
+        self._unlisted.add(pipeline)
+        if pipeline not in self._pollers:
+            self._pollers[pipeline] = Workers(pipeline.name, POLL_THREADS, self._failed)
+        saved = pipeline.saved() if pipeline.begun_ms is None else None
+        self._pollers[pipeline].submit(partial(self._look, pipeline, saved, now_ms, failures))
+
+    def _look(
+        self,
+        pipeline: Pipeline,
+        saved: Mapping[str, Checkpoint] | None,
+        now_ms: int,
+        failures: int,
+    ) -> None:
+        """In a thread: ask for the shards, the first time also for the places to begin at."""
+        try:
+            places = None if saved is None else pipeline.survey(saved, now_ms)
+            shards = pipeline.list_shards(now_ms)
+        except SourceUnavailable as error:
+            self.post(partial(self._not_listed, pipeline, error, failures + 1))
+        else:
+            self.post(partial(self._have_listed, pipeline, places, shards, failures))
+
+    def _not_listed(self, pipeline: Pipeline, error: SourceUnavailable, failures: int) -> None:
+        now_ms = self.clock.now_ms()
+        failed = PollFailed(PollFailure.UNAVAILABLE, str(error))
+        self.trace.add(now_ms, pipeline.name, None, failed)
+        self._do_later(failures, partial(self._list_again, pipeline, failures))
+
+    def _list_again(self, pipeline: Pipeline, failures: int) -> None:
+        if not self.is_stopping:
+            self._list_shards(pipeline, self.clock.now_ms(), failures)
+
+    def _have_listed(
+        self,
+        pipeline: Pipeline,
+        places: dict[str, Position] | None,
+        shards: Sequence[Shard],
+        failures: int,
+    ) -> None:
+        if self.is_stopping:
+            return
+        now_ms = self.clock.now_ms()
+        self._unlisted.discard(pipeline)
+        if places is not None:
+            pipeline.note_places(places, now_ms)
+        self._tell_stream(pipeline, ShardsListed(shards), now_ms)
+        if _lacks_children(pipeline, shards):
+            # A listing may lag behind the end of a shard; of a stream that was turned off there
+            # will be none.
+            self._do_later(failures + 1, partial(self._list_again, pipeline, failures + 1))
+            if failures < _SOON:
+                self._unlisted.add(pipeline)
+
+    def _forget(self, shard: OpenedShard) -> None:
+        super()._forget(shard)
+        self._seen.pop(shard, None)
+
+    def _post_wake(self, shard: OpenedShard) -> None:
+        """From a reader's own thread."""
+        self.post(partial(self._wake, shard))
+
+    def _failed(self, error: BaseException) -> None:
+        """In a thread: our own mistake, which ends the run."""
+        self.post(partial(_raise, error))
+
+
+def _lacks_children(pipeline: Pipeline, shards: Sequence[Shard]) -> bool:
+    """Whether a shard that was read to its end has no child in a listing yet."""
+    assert pipeline.stream is not None
+    parents = {parent for shard in shards for parent in shard.parent_ids}
+    listed = {shard.shard_id for shard in shards}
+    return any(each in listed and each not in parents for each in pipeline.stream.done)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
