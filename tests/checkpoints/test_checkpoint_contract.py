@@ -5,14 +5,22 @@ import pickle
 import pytest
 
 from esm.checkpoints.memory import MemoryCheckpoints
+from esm.checkpoints.sqlite import SqliteCheckpoints
+from esm.core.model import Closing, TumblingWindow
 from esm.ports import Checkpoint
 
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
 
 
-@pytest.fixture(params=[MemoryCheckpoints])
-def store(request):
-    return request.param()
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    if request.param == "memory":
+        yield MemoryCheckpoints()
+        return
+    with SqliteCheckpoints(tmp_path / ".esm" / "checkpoints.db") as durable:
+        for mapping in ("orders", "invoices"):
+            durable.claim(mapping, STREAM, "the first", embedded=True)
+        yield durable
 
 
 def test_a_mapping_that_never_ran_has_no_checkpoints(store):
@@ -66,6 +74,31 @@ def test_a_checkpoint_follows_another(store, first, second, kept):
     store.save("orders", STREAM, "shard-0", second)
 
     assert store.load("orders", STREAM) == {"shard-0": kept}
+
+
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        Checkpoint(7),
+        Checkpoint(0, pinned=True, pinned_at_ms=1_767_225_600_123),
+        Checkpoint(10**56, window=TumblingWindow(60_000, 120_000, '{"sum": "\u20ac\\ud800"}')),
+        Checkpoint(10**56, window=TumblingWindow(0, 60_000, "{}", Closing.EARLY)),
+    ],
+    ids=["resolved", "an instant", "an open window", "a window to be closed"],
+)
+def test_all_of_a_checkpoint_is_kept(store, checkpoint):
+    store.save("orders", STREAM, "shard-0", checkpoint)
+    store.commit()
+
+    assert store.load("orders", STREAM) == {"shard-0": checkpoint}
+
+
+def test_a_commit_of_nothing_changes_nothing(store):
+    store.save("orders", STREAM, "shard-0", Checkpoint(7))
+    store.commit()
+    store.commit()
+
+    assert store.load("orders", STREAM) == {"shard-0": Checkpoint(7)}
 
 
 def test_what_is_loaded_is_a_copy(store):
