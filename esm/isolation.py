@@ -11,6 +11,7 @@ from typing import Any
 
 from esm.errors import HandlerError
 from esm.importing import HandlerName, import_function
+from esm.invokers.execution_environment import HERE
 from esm.invokers.variables import set_variables
 from esm.own_modules import Isolation
 
@@ -52,10 +53,14 @@ def isolated(
                 why=f"the code of {name.written} is looked for there",
             )
     isolation = Isolation(folders)
+    if (lives_here := HERE.environment) is not None:
+        lives_here.adopt(isolation)
     with isolation, _variables(environment):
         handler = import_function(name, folders[0].resolve())
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if (here := HERE.environment) is not None and here.modules is isolation:
+            return handler(*args, **kwargs)  # side by side: its imports find its modules
         with isolation:
             return handler(*args, **kwargs)
 

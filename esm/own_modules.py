@@ -7,50 +7,32 @@ other modules are shared. What a folder offers hides what is installed under the
 Lambda's runtime has loaded that already:
 https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
 
-sys.modules belongs to the process, so functions run one at a time. A thread that a handler starts
-sees the function's modules until the handler returns, and must not wait for another function.
+sys.modules belongs to the process, so in virtual time functions run one at a time. A thread that a
+handler starts sees the function's modules until the handler returns, and must not wait for another
+function. Where functions run side by side (esm/invokers/side_by_side.py), they are loaded and
+import modules one at a time, and are called all at once.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence, Set
-from importlib.machinery import ExtensionFileLoader, PathFinder
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from importlib.machinery import ExtensionFileLoader
 from itertools import count
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self, cast
+from typing import Self
 from weakref import finalize
 
-# What is in sys.modules before a handler's module: awslambdaric/bootstrap.py under Python 3.11.
-_BOOTSTRAP = """
-    __future__ __main__ abc atexit builtins codecs collections contextlib copyreg decimal encodings
-    enum functools genericpath importlib io itertools json keyword linecache logging marshal math
-    numbers operator os posix posixpath re reprlib site stat string sys textwrap threading time
-    token tokenize traceback types warnings weakref zipimport
-"""
-LOADED_BY_LAMBDA = frozenset(_BOOTSTRAP.split()) | frozenset(sys.builtin_module_names)
-"""Python's own modules that no file of a function can stand in for."""
+from esm.invokers.execution_environment import HERE
+from esm.invokers.own_imports import process_modules
+from esm.invokers.striking import hold_back, let_come
+from esm.own_names import found, lies_in, offered, own_attribute
 
-# Of these the process has one: what keeps handlers away from AWS and gives them virtual time is
-# hooked into it, and a copy in a function's folder would get past. They include what boto3 uses.
-_SHARED = frozenset(
-    {
-        "boto3",
-        "botocore",
-        "dateutil",
-        "esm",
-        "freezegun",
-        "jmespath",
-        "s3transfer",
-        "six",
-        "urllib3",
-    }
-)
+# So long may two functions wait for each other that both load what the other one needs.
+_PATIENCE_S = 10.0
 # Packages with compiled code, by the folders they came from: most load once in a process.
 _COMPILED: dict[tuple[Path, ...], dict[str, ModuleType]] = {}
 _numbers = count(1)
@@ -64,11 +46,50 @@ class Isolation:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._modules = _Modules(tuple(folder.resolve() for folder in folders))
+        with OUTSIDE:  # sys.path is nobody else's
+            self._modules = _Modules(tuple(folder.resolve() for folder in folders))
         self._around: list[_Modules | None] = []
 
+    @property
+    def outside(self) -> Outside:
+        """Where the modules are that no function has for itself."""
+        return OUTSIDE
+
+    @property
+    def names(self) -> Set[str]:
+        """The top-level names that are the function's own."""
+        return self._modules.names
+
+    def loaded(self, name: str) -> ModuleType | None:
+        """One of its modules that has been imported; None inside, where sys.modules has it."""
+        return None if _STAGE.is_ours() else self._modules.own.get(name)
+
+    def holds(self, namespace: Mapping[str, object]) -> bool:
+        """Whether this very dict is the namespace of one of its modules."""
+        module = self._modules.own.get(str(namespace.get("__name__")))
+        return module is not None and getattr(module, "__dict__", None) is namespace
+
+    @contextmanager
+    def loading_shared(self) -> Iterator[None]:
+        """Inside, a module is loaded that is not the function's own, but may want one that is.
+
+        Python locks it meanwhile. So that two threads cannot wait for each other, the stage is
+        taken before, unless somebody has it: who loads shared modules waits for nobody.
+        """
+        hold_back()
+        is_first = _STAGE.lock.acquire(blocking=False)
+        HERE.is_in_between += not is_first
+        try:
+            yield
+        finally:
+            if is_first:
+                _STAGE.lock.release()
+            else:
+                HERE.is_in_between -= 1
+            let_come()
+
     def __enter__(self) -> Self:
-        _STAGE.lock.acquire()
+        _STAGE.take()
         self._around.append(_STAGE.holds)
         try:
             _STAGE.give_to(self._modules)
@@ -82,6 +103,7 @@ class Isolation:
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
+        /,
     ) -> None:
         self._leave()
 
@@ -89,7 +111,37 @@ class Isolation:
         try:
             _STAGE.give_to(self._around.pop())
         finally:
-            _STAGE.lock.release()
+            _STAGE.leave()
+
+
+class Outside:
+    """What a name means where no function has it; inside `with`, no other thread's does."""
+
+    def loaded(self, name: str) -> ModuleType | None:
+        """A module that has been imported, if that can be told without waiting."""
+        if _STAGE.is_ours():
+            return None
+        there = _STAGE.holds
+        is_hidden = there is not None and name.partition(".")[0] in there.names
+        modules = there.hidden if there is not None and is_hidden else process_modules()
+        found = modules.get(name)
+        return found if _STAGE.holds is there else None
+
+    def __enter__(self) -> Self:
+        _STAGE.take()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        _STAGE.leave()
+
+
+OUTSIDE = Outside()
 
 
 class _Stage:
@@ -98,10 +150,30 @@ class _Stage:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.holds: _Modules | None = None
+        self.thread = 0
+
+    def take(self) -> None:
+        """Be the only thread that changes or needs what is there."""
+        hold_back()
+        if not self.lock.acquire(timeout=_PATIENCE_S if HERE.is_in_between else -1):
+            let_come()
+            raise ImportError(
+                "a module that functions share, and that is being loaded, wants one that a"
+                " function has for itself, while another function loads its own"
+            )
+
+    def leave(self) -> None:
+        """Let others take it."""
+        self.lock.release()
+        let_come()
+
+    def is_ours(self) -> bool:
+        """Whether the calling thread has put modules there."""
+        return self.holds is not None and self.thread == threading.get_ident()
 
     def give_to(self, modules: _Modules | None) -> None:
         """Let these be the ones; to the same ones it costs nothing."""
-        before = self.holds
+        before, self.thread = self.holds, threading.get_ident()
         if before is modules:
             return
         try:
@@ -124,9 +196,9 @@ class _Modules:
         self._folders = folders
         self._path = [*first, *(entry for entry in sys.path if entry not in first)]
         self._known_path = self._path[:]
-        self._names = _offered(first, self._path)
-        self._own = dict(_COMPILED.get(folders, {}))
-        self._hidden: dict[str, ModuleType] = {}
+        self.names = offered(first, self._path)
+        self.own = dict(_COMPILED.get(folders, {}))
+        self.hidden: dict[str, ModuleType] = {}
         self._hidden_names: list[str] = []
         self._hidden_mark = (0, "")
         self._outer_path = sys.path
@@ -139,45 +211,46 @@ class _Modules:
 
     def put_in(self) -> None:
         """Let the function's code find them."""
-        modules = sys.modules
+        modules = process_modules()
         self._outer_path, sys.path, self._are_in = sys.path, self._path, True
         # Of many modules outside, those in the way are looked for only when there are others.
-        self._hidden = {}
-        if not modules.keys().isdisjoint(self._names):
+        self.hidden = {}
+        if not modules.keys().isdisjoint(self.names):
             if self._hidden_mark != (mark := _mark(modules)):
-                self._hidden_names, self._hidden_mark = _named(modules, self._names), mark
-            self._hidden = _popped(modules, self._hidden_names)
-        modules.update(self._own)
+                self._hidden_names, self._hidden_mark = _named(modules, self.names), mark
+            self.hidden = _popped(modules, self._hidden_names)
+        modules.update(self.own)
         self._mark = _mark(modules)
 
     def take_out(self) -> None:
         """Put back what was there, and remember what the function has imported."""
         if not self._are_in:  # Ctrl+C came before they were
             return
-        modules = sys.modules
+        modules = process_modules()
         self._path, sys.path, self._are_in = sys.path, self._outer_path, False
         try:
             if self._mark == _mark(modules):
                 # Not as they were put in: the function may have put another in one's place.
-                self._own = _popped(modules, self._own)
+                self.own = _popped(modules, self.own)
             else:
                 self._learn_path()
-                self._own = _popped(modules, _named(modules, self._names))
+                self.own = _popped(modules, _named(modules, self.names))
                 self._label_own()
-                _COMPILED.setdefault(self._folders, {}).update(_compiled(self._own))
+                _COMPILED.setdefault(self._folders, {}).update(_compiled(self.own))
         finally:
-            modules.update(self._hidden)
+            modules.update(self.hidden)
 
     def _learn_path(self) -> None:
         """See what the function has put on sys.path: what it loaded from there is its own."""
+        modules = process_modules()
         added = [entry for entry in self._path if entry not in self._known_path]
         self._known_path = self._path[:]
-        for folder in _found(added):
+        for folder in found(added):
             if any(folder.is_relative_to(own) for own in self._folders):
-                self._names |= {
+                self.names |= {
                     name
-                    for name in _offered([str(folder)], self._path)
-                    if name not in sys.modules or _lies_in(sys.modules[name], folder)
+                    for name in offered([str(folder)], self._path)
+                    if name not in modules or lies_in(modules[name], folder)
                 }
 
     def _label_own(self) -> None:
@@ -187,9 +260,9 @@ class _Modules:
         between the invocations.
         """
         _forget(self._labelled)
-        labelled = {f"{self._label}.{name}": module for name, module in self._own.items()}
+        labelled = {f"{self._label}.{name}": module for name, module in self.own.items()}
         self._labelled.update(labelled)
-        sys.modules.update(labelled)
+        process_modules().update(labelled)
 
 
 def _mark(modules: dict[str, ModuleType]) -> tuple[int, str]:
@@ -219,37 +292,8 @@ def forget_collected() -> None:
 
 def _forget(names: set[str]) -> None:
     for name in names:
-        sys.modules.pop(name, None)
+        process_modules().pop(name, None)
     names.clear()
-
-
-def _offered(folders: list[str], path: list[str]) -> frozenset[str]:
-    """Top-level names that an import finds in the folders, searched for as `path` says."""
-    importlib.invalidate_caches()
-    modules = {module.name for module in pkgutil.iter_modules(folders)}
-    plain = {
-        entry.name
-        for folder in folders
-        if Path(folder).is_dir()  # not in an archive
-        for entry in Path(folder).iterdir()
-        if "." not in entry.name and entry.name not in modules and entry.is_dir()
-    }
-    names = modules | {name for name in plain if _is_namespace(name, path)}
-    return frozenset(names - LOADED_BY_LAMBDA - {n for n in names & _SHARED if _is_installed(n)})
-
-
-def _is_namespace(name: str, path: list[str]) -> bool:
-    """Whether a folder without `__init__.py` is a package: not where there is another one."""
-    spec = PathFinder.find_spec(name, path)
-    return spec is not None and spec.origin is None
-
-
-def _is_installed(name: str) -> bool:
-    """Whether there is one for all; it is loaded now, before a folder is searched first."""
-    if importlib.util.find_spec(name) is None:
-        return False
-    importlib.import_module(name)
-    return True
 
 
 def _compiled(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
@@ -257,28 +301,6 @@ def _compiled(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
     tops = {
         name.partition(".")[0]
         for name, module in modules.items()
-        if isinstance(_own_attribute(module, "__loader__"), ExtensionFileLoader)
+        if isinstance(own_attribute(module, "__loader__"), ExtensionFileLoader)
     }
     return {name: modules[name] for name in _named(modules, tops)}
-
-
-def _found(path: Iterable[object]) -> Iterator[Path]:
-    """Of what a function puts on sys.path, that from which something can be imported."""
-    for entry in path:
-        try:
-            if isinstance(entry, str):
-                yield Path(entry).resolve(strict=True)
-        except (OSError, ValueError, RuntimeError):  # nothing there, or no path at all
-            continue
-
-
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    places = [_own_attribute(module, "__file__"), *(_own_attribute(module, "__path__") or ())]
-    return any(isinstance(p, str) and Path(p).is_relative_to(folder) for p in places)
-
-
-def _own_attribute(module: object, name: str) -> Any:
-    """Without asking the module, which may run code of its own, or be no module at all."""
-    if not issubclass(type(module), ModuleType):
-        return None
-    return ModuleType.__getattribute__(cast("ModuleType", module), "__dict__").get(name)

@@ -18,13 +18,13 @@ from types import FrameType
 
 from esm.cli.failures import BAD_OUTCOME
 from esm.clock import Stopwatch
+from esm.invokers.debugging import is_debugged
 from esm.invokers.virtual_time import VirtualTime
 from esm.ports import TaskTimedOut
 
 _GRACE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.1  # for an alarm that came before the handler, or that it caught
 _STDERR = 2
-_DEBUGGERS = {"bdb", "pdb", "pydevd", "_pydevd_bundle", "debugpy"}
 
 _exit: Callable[[int], object] = os._exit
 
@@ -66,7 +66,7 @@ class _Watchdog:
 
     def ring(self, _signal: int, frame: FrameType | None) -> None:
         """The alarm: raise DeadlinePassed where the invocation is."""
-        if _is_debugged(frame):
+        if is_debugged(frame):
             self._give_all_the_time()
         elif not self._is_off and self._time.runs_here():
             self._time.expire()
@@ -78,18 +78,9 @@ class _Watchdog:
 
     def _end_process(self) -> None:
         frames = sys._current_frames()  # noqa: SLF001  (documented, in spite of its name)
-        if _is_debugged(frames.get(self._thread)):
+        if is_debugged(frames.get(self._thread)):
             self._give_all_the_time()
             return
         error = TaskTimedOut(self._seconds)
         os.write(_STDERR, f"{type(error).__name__}: {error}\n".encode())
         _exit(BAD_OUTCOME)
-
-
-def _is_debugged(frame: FrameType | None) -> bool:
-    """Whether somebody sits at a debugger's prompt."""
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in _DEBUGGERS:
-            return True
-        frame = frame.f_back
-    return False

@@ -1,4 +1,4 @@
-"""The context object of Lambda's Python runtime, on virtual time.
+"""The context object of Lambda's Python runtime, on virtual or real time.
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 """
@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from typing import Protocol
 
 from esm.instants import from_ms
-from esm.invokers.virtual_time import VirtualTime
 
 LATEST_VERSION = "$LATEST"
+
+
+class TimeOfDay(Protocol):
+    """What a function's deadline is measured by."""
+
+    @property
+    def now_ms(self) -> int:
+        """Epoch milliseconds."""
 
 
 class CognitoIdentity:
@@ -37,7 +45,7 @@ class LambdaContext:
         log_stream_name: str,
         aws_request_id: str,
         deadline_ms: int,
-        time: VirtualTime,
+        time: TimeOfDay,
     ) -> None:
         self.function_name = function_name
         self.function_version = function_version
@@ -57,7 +65,7 @@ class LambdaContext:
         )
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds of virtual time until the function's timeout."""
+        """Milliseconds until the function's timeout."""
         return max(0, self._deadline_ms - self._time.now_ms)
 
     def log(self, msg: object) -> None:
@@ -80,7 +88,11 @@ def version_of(function_arn: str) -> str:
     return parts[7] if len(parts) > 7 else LATEST_VERSION
 
 
-def log_stream_name(function_arn: str, start_ms: int) -> str:
-    """The log stream of the execution environment that starts now; the same in every run."""
-    environment = hashlib.blake2b(function_arn.encode(), digest_size=16).hexdigest()
+def log_stream_name(function_arn: str, start_ms: int, number: int = 0) -> str:
+    """The log stream of the execution environment that starts now; the same in every run.
+
+    `number` counts the environments that the function has had before.
+    """
+    told = f"{function_arn}#{number}" if number else function_arn
+    environment = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
     return f"{from_ms(start_ms):%Y/%m/%d}/[{version_of(function_arn)}]{environment}"

@@ -7,23 +7,20 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import TracebackType
 from typing import Any
 
 from esm.errors import HandlerError
-from esm.invokers.context import LambdaContext, log_stream_name, name_of, version_of
-from esm.invokers.response import HandlerIsAsync, round_trip
+from esm.invokers.calling import Calls, Handler, below, call
 from esm.invokers.variables import runtime_variables, set_variables
 from esm.invokers.virtual_time import VirtualTime
-from esm.ports import FunctionResult, TaskTimedOut
+from esm.ports import FunctionResult
 
-Handler = Callable[[dict[str, Any], LambdaContext], Any]
+__all__ = ["Function", "Handler", "InlineInvoker"]
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 _TIMEOUT_SECONDS = range(1, 901)
@@ -92,65 +89,34 @@ class InlineInvoker:
     ) -> None:
         self._handler = handler
         self._function = function
-        self._function_arn = function_arn
-        self._name = function.name or name_of(function_arn)
-        self._version = version_of(function_arn)
+        self._calls = Calls(function, function_arn, time)
         self._time = time
         self._latency_ms = latency_ms
-        self._timeout_ms = function.timeout * 1000
-        self._log_stream: str | None = None
         self._variables: dict[str, str] | None = None
 
     def invoke(self, event: dict[str, Any], request_id: str, start_ms: int) -> FunctionResult:
         """Call the handler; its duration is its latency and what it slept, both virtual."""
         latency_ms = self._latency_ms()
         payload, error = None, None
-        self._time.begin(start_ms, self._timeout_ms)
-        context = self._context(request_id, start_ms)
+        self._time.begin(start_ms, self._calls.timeout_ms)
+        context = self._calls.context(request_id, start_ms)
         if self._variables is None:
             self._variables = runtime_variables(context)
         self._time.variables.show(self._variables)
         before = set_variables(self._function.environment)
         try:
-            payload = self._call(event, context)
+            payload = call(self._handler, event, context)
         except BaseException as caught:
             if _is_control_flow(caught):
                 raise
-            error = caught.with_traceback(_below(caught.__traceback__))
+            error = caught.with_traceback(below(caught.__traceback__))
         finally:
             set_variables(before)
             self._time.end()
         duration_ms = latency_ms + self._time.elapsed_ms
-        if self._time.timed_out or duration_ms > self._timeout_ms:
-            return FunctionResult(
-                error=TaskTimedOut(self._function.timeout),
-                timed_out=True,
-                duration_ms=self._timeout_ms,
-            )
+        if self._time.timed_out or duration_ms > self._calls.timeout_ms:
+            return self._calls.timed_out()
         return FunctionResult(payload=payload, error=error, duration_ms=duration_ms)
-
-    def _call(self, event: dict[str, Any], context: LambdaContext) -> Any:
-        response = self._handler(event, context)
-        if response is None:
-            return None
-        if inspect.iscoroutine(response):
-            response.close()
-            raise HandlerIsAsync(getattr(self._handler, "__name__", repr(self._handler)))
-        return round_trip(response)
-
-    def _context(self, request_id: str, start_ms: int) -> LambdaContext:
-        if self._log_stream is None:
-            self._log_stream = log_stream_name(self._function_arn, start_ms)
-        return LambdaContext(
-            function_name=self._name,
-            function_version=self._version,
-            invoked_function_arn=self._function_arn,
-            memory_mb=self._function.memory,
-            log_stream_name=self._log_stream,
-            aws_request_id=request_id,
-            deadline_ms=start_ms + self._timeout_ms,
-            time=self._time,
-        )
 
 
 def _is_control_flow(error: BaseException) -> bool:
@@ -163,13 +129,6 @@ def _control_flow(_modules: int) -> tuple[type[BaseException], ...]:
     # Looked up, never imported: only who is loaded already can have raised.
     found = [getattr(sys.modules.get(module), name, None) for module, name in _CONTROL_FLOW]
     return (KeyboardInterrupt, *(kind for kind in found if isinstance(kind, type)))
-
-
-def _below(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback from the handler on, without the frames of this file."""
-    while traceback and traceback.tb_next and traceback.tb_frame.f_code.co_filename == __file__:
-        traceback = traceback.tb_next
-    return traceback
 
 
 def _check_environment(environment: object) -> None:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import get_ident
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from esm.instants import from_ms
 from esm.invokers.exiting import exits_are_errors
 from esm.invokers.freezing import frozen
+from esm.invokers.replacing import replaced
 from esm.invokers.sleeping import SLEEPING
 from esm.invokers.variables import RuntimeVariables
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _NS_PER_MS = 1_000_000
 _NS_PER_SECOND = 1_000_000_000
 _EPOCH = from_ms(0).replace(tzinfo=None)  # UTC without a zone is what freezegun moves to fastest
-_MISSING = object()
 _LAZY_MODELS = (
     "aws_lambda_powertools.utilities.parser",
     "aws_lambda_powertools.utilities.parser.models",
@@ -152,14 +152,12 @@ def _start_freezegun(undo: ExitStack, instant_ms: int) -> FrozenDateTimeFactory:
 
     # An event loop under a frozen monotonic clock waits for ever. freezegun's own switch for it
     # does nothing inside a freeze of the user's, so the loop gets its clock from here.
-    undo.enter_context(
-        _attribute(asyncio.BaseEventLoop, "time", lambda _loop: api.real_monotonic())
-    )
+    undo.enter_context(replaced(asyncio.BaseEventLoop, "time", lambda _loop: api.real_monotonic()))
     # A model that is built while frozen has FakeDatetime fields, so that class answers pydantic.
     _load_lazy_models()
     undo.callback(_load_lazy_models)  # those that came meanwhile
     for fake, real in ((api.FakeDatetime, api.real_datetime), (api.FakeDate, api.real_date)):
-        undo.enter_context(_attribute(fake, "__get_pydantic_core_schema__", _schema_of(real)))
+        undo.enter_context(replaced(fake, "__get_pydantic_core_schema__", _schema_of(real)))
     return undo.enter_context(frozen(_naive(instant_ms)))
 
 
@@ -189,8 +187,8 @@ def real_types() -> Iterator[None]:
         yield
         return
     with (
-        _attribute(datetime_module, "datetime", api.real_datetime),
-        _attribute(datetime_module, "date", api.real_date),
+        replaced(datetime_module, "datetime", api.real_datetime),
+        replaced(datetime_module, "date", api.real_date),
     ):
         yield
 
@@ -198,17 +196,3 @@ def real_types() -> Iterator[None]:
 def _schema_of(real: type) -> object:
     """What pydantic asks a stand-in for: the schema of the real type."""
     return staticmethod(lambda _source, handler: handler.generate_schema(real))
-
-
-@contextmanager
-def _attribute(owner: type | ModuleType, name: str, value: object) -> Iterator[None]:
-    """Set an attribute of a class or a module for a while."""
-    before = vars(owner).get(name, _MISSING)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if before is _MISSING:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
