@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from esm.errors import HandlerError, Place
-from esm.own_modules import LOADED_BY_LAMBDA
+from esm.own_names import LOADED_BY_LAMBDA
 
 
 @dataclass(frozen=True, slots=True)

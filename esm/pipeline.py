@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, assert_never
 
 import msgspec
@@ -318,15 +318,21 @@ class Pipeline:
         self, shard_id: str, command: SendToDestination, now_ms: int
     ) -> DestinationDelivered | DestinationFailed:
         """Hand a discarded batch to the destination."""
+        try:
+            return self.deliver(shard_id, command, now_ms)
+        except DeliveryFailed as error:
+            return DestinationFailed(command.lane, command.batch, str(error))
+
+    def deliver(
+        self, shard_id: str, command: SendToDestination, now_ms: int
+    ) -> DestinationDelivered:
+        """As `send`; raises DeliveryFailed."""
         destination = self.destination
         assert destination is not None
         document = self._invocation_record(shard_id, command, now_ms)
         self._records[shard_id, command.lane] = document
         key = s3_key(self.uuid, shard_id, now_ms, self.new_request_id())
-        try:
-            destination.deliver(key, document, now_ms)
-        except DeliveryFailed as error:
-            return DestinationFailed(command.lane, command.batch, str(error))
+        destination.deliver(key, document, now_ms)
         return DestinationDelivered(command.lane, command.batch)
 
     def resolve(self, shard_id: str, command: Resolved, now_ms: int) -> None:

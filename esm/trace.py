@@ -11,7 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from esm.core import messages as m
 from esm.core.model import After, AtTimestamp, Position, TumblingWindow
@@ -41,6 +41,10 @@ class NotSaved(NamedTuple):
     """Checkpoints could not be written, and are kept until they can be."""
 
     error: str
+
+
+class SavedAgain(NamedTuple):
+    """Checkpoints that could not be written are written."""
 
 
 class Entry(NamedTuple):
@@ -88,12 +92,37 @@ class Trace:
 
     def write(self, path: Path, edit: Callable[[Any], Any] = lambda line: line) -> None:
         """Write JSONL, private to the user; `edit` changes each object on its way."""
+        with TraceFile(path, self.start_ms, edit) as file:
+            for entry in self.entries:
+                file.add(entry)
+
+
+class TraceFile:
+    """A trace that is written as the run goes on: JSONL, private to the user."""
+
+    def __init__(
+        self, path: Path, start_ms: int, edit: Callable[[Any], Any] = lambda line: line
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.touch(mode=0o600, exist_ok=False)
-        with path.open("w", encoding="utf-8") as file:
-            head = {"type": "trace", "version": VERSION, "start": iso_ms(self.start_ms)}
-            file.writelines(json.dumps(edit(each)) + "\n" for each in (head, *self))
+        self._start_ms = start_ms
+        self._edit = edit
+        self._file = path.open("w", encoding="utf-8")
+        self._write({"type": "trace", "version": VERSION, "start": iso_ms(start_ms)})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, entry: Entry) -> None:
+        """Write one entry."""
+        self._write(as_json(entry, self._start_ms))
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(self._edit(line)) + "\n")
 
 
 def read(path: Path) -> list[dict[str, Any]]:

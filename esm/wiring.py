@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from esm.core.filtering import compile_pattern
@@ -13,8 +13,12 @@ from esm.payloads.kinesis import KinesisEvents
 from esm.payloads.kinesis_filter import KinesisFilter
 
 if TYPE_CHECKING:
-    from esm.ports import Payloads, RecordFilter
+    from esm.patience import Wait
+    from esm.ports import Destination, LiveSource, Payloads, RecordFilter
     from esm.settings import FanOutArn
+
+MakeClient = Callable[[str, str], Any]
+"""Makes boto3's client of a service in a region; "" where an ARN names none, as a bucket's."""
 
 _IN_MEMORY: dict[str, type[Queue | Topic | Bucket]] = {"sns": Topic, "sqs": Queue, "s3": Bucket}
 
@@ -24,6 +28,41 @@ def destination_in_memory(arn: str) -> Queue | Topic | Bucket | None:
     _, _, service, *_ = [*arn.split(":"), "", "", ""]
     kind = _IN_MEMORY.get(service)
     return None if kind is None else kind(arn.rpartition(":")[2], arn=arn)
+
+
+def destination_live(arn: str, make_client: MakeClient, *, wait: Wait) -> Destination | None:
+    """The queue, topic or bucket of this ARN behind an endpoint; None for other services.
+
+    It is tried again for a while; `wait` answers False when the run is being stopped.
+    """
+    # Their errors are botocore's, which a Harness has no need of.
+    from esm.destinations.retrying import Retrying
+    from esm.destinations.s3 import S3Destination
+    from esm.destinations.sns import SnsDestination
+    from esm.destinations.sqs import SqsDestination
+
+    kinds: dict[str, Callable[[str, Any], Destination]]
+    kinds = {"sns": SnsDestination, "sqs": SqsDestination, "s3": S3Destination}
+    service, region = [*arn.split(":"), "", "", "", ""][2:4]
+    kind = kinds.get(service)
+    return None if kind is None else Retrying(kind(arn, make_client(service, region)), wait=wait)
+
+
+def source_live(arn: str, make_client: MakeClient) -> LiveSource:
+    """The stream, table's stream or consumer of this ARN behind an endpoint."""
+    # Their errors are botocore's, which a Harness has no need of.
+    service, region = arn.split(":")[2:4]
+    if service == "dynamodb":
+        from esm.sources.dynamodb import DynamoDbStreamSource
+
+        return DynamoDbStreamSource(arn, make_client("dynamodbstreams", region))
+    if "/consumer/" in arn:
+        from esm.sources.kinesis_subscription import KinesisConsumerSource
+
+        return KinesisConsumerSource(arn, make_client("kinesis", region))
+    from esm.sources.kinesis import KinesisSource
+
+    return KinesisSource(arn, make_client("kinesis", region))
 
 
 def events_for(source: Any, function_arn: str, *, fan_out_arn: FanOutArn) -> Payloads:

@@ -16,13 +16,13 @@ LAYERS = [
     {"core"},
     {"errors"},
     {"instants"},
-    {"ports", "scenarios", "settings"},
+    {"aws_failures", "hosts", "patience", "ports", "scenarios", "settings", "state"},
     {"payloads"},
     {"books", "clock", "faults", "mapping", "trace"},
     {"template"},
     {"checkpoints", "destinations", "embedded", "invokers", "runner", "sources"},
-    {"generating", "loading", "metrics", "sizing", "story", "wiring"},
-    {"harness"},
+    {"feeding", "generating", "loading", "metrics", "reading", "sizing", "story", "wiring"},
+    {"harness", "live"},
     {"__init__", "cli", "pytest_plugin"},
     {"__main__"},
 ]
@@ -37,9 +37,13 @@ BELONGS_TO = {
     "data_template": "generating",
     "generating_changes": "generating",
     "generating_scenarios": "generating",
+    "feeding_calls": "feeding",
+    "feeding_changes": "feeding",
+    "feeding_records": "feeding",
     "importing": "loading",
     "isolation": "loading",
     "own_modules": "loading",
+    "own_names": "loading",
     "agenda": "runner",
     "feedback": "runner",
     "pipeline": "runner",
@@ -77,8 +81,15 @@ PURE = {
 
 # Who may import what: parts, or single modules of them.
 HOMES = {
-    "boto3": {"embedded", "invokers/endpoint", "sources/kinesis", "sources/dynamodb"},
-    "botocore": {"embedded", "invokers/endpoint", "sources/kinesis", "sources/dynamodb"},
+    "boto3": {"embedded", "invokers/endpoint", "sources/live_clients"},
+    "botocore": {
+        "aws_failures",
+        "embedded",
+        "invokers/endpoint",
+        "sources/kinesis_subscription_wire",
+        "sources/live_calls",
+        "sources/live_clients",
+    },
     "click": {"cli"},
     "confluent_kafka": set[str](),
     "duckdb": {"embedded/redshift_database"},
@@ -87,7 +98,9 @@ HOMES = {
     "pydantic": {"mapping"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli"},
+    "sqlite3": {"checkpoints"},
     "time": {"clock", "invokers"},  # invokers put a virtual sleep where a handler looks for one
+    "uvicorn": {"embedded/http/server"},
     "yaml": {"template"},
 }
 CLOCK_READINGS = {"now", "today", "utcnow"}
@@ -204,7 +217,7 @@ def test_the_order_is_seen_through_every_kind_of_import(part: str, source: str, 
     [
         ("harness", "import boto3", {"boto3"}),
         ("sources/memory", "from botocore.client import BaseClient", {"botocore"}),
-        ("sources/kinesis", "import boto3", set()),
+        ("sources/live_clients", "import boto3", set()),
         ("embedded/kinesis_api", "import botocore.client", set()),
         ("runner", "from time import sleep", {"time"}),
         ("clock", "import time", set()),

@@ -27,7 +27,10 @@ PAGE = 100
 
 
 class DynamoDbStreamsApi:
-    """The operations over the streams of `tables`; tables may be added to the mapping later."""
+    """The operations over the streams of `tables`; tables may be added to the mapping later.
+
+    Also by other threads.
+    """
 
     service = "dynamodbstreams"
     checks_parameters = False
@@ -78,14 +81,14 @@ class DynamoDbStreamsApi:
 
     def _find(self, params: Params) -> DynamoDbTable | None:
         asked = self.asked_for(params)
-        return next((t for t in self._tables.values() if asked in (t.arn, t.name)), None)
+        return next((t for t in list(self._tables.values()) if asked in (t.arn, t.name)), None)
 
 
 def _list_streams(tables: Mapping[str, DynamoDbTable], params: Params) -> Answer:
     """A page of streams, by ARN."""
     name, start = params.get("TableName"), params.get("ExclusiveStartStreamArn", "")
     found = sorted(
-        (t for t in tables.values() if t.arn > start and name in (None, t.name)),
+        (t for t in list(tables.values()) if t.arn > start and name in (None, t.name)),
         key=lambda table: table.arn,
     )
     page = found[: min(params.get("Limit", PAGE), PAGE)]

@@ -42,6 +42,8 @@ def get_records(table: DynamoDbTable, params: Mapping[str, Any], now_ms: int) ->
         )
     iterator = decode(params["ShardIterator"], ShardIterator)
     assert iterator is not None, "the iterator has told which stream is meant"
+    if iterator.created_ms != table.shards[0].created_ms:  # of a table that was deleted
+        raise ApiError("ExpiredIteratorException", "The ShardIterator has expired.")
     if now_ms - iterator.issued_ms > STREAM_RULES.iterator_life_ms:
         raise ApiError("ExpiredIteratorException", "The ShardIterator has expired.")
     shard_id, start = _shard(table, iterator.shard_id, now_ms).shard_id, iterator.position
@@ -137,7 +139,8 @@ def _as_api(table: DynamoDbTable, record: DynamoDbRecord) -> dict[str, Any]:
 
 
 def _iterator(table: DynamoDbTable, shard_id: str, position: After, now_ms: int) -> str:
-    return encode(ShardIterator(table.arn, shard_id, str(position.position), now_ms, 0))
+    number, created_ms = str(position.position), table.shards[0].created_ms
+    return encode(ShardIterator(table.arn, shard_id, number, now_ms, 0, created_ms))
 
 
 def _nobody_cares() -> None:

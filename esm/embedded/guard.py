@@ -9,7 +9,6 @@ made, before any call, is `esm.embedded.surroundings`; requests of others than b
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,6 @@ from functools import update_wrapper
 from itertools import count
 from types import ModuleType, TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from esm.embedded.api import EmbeddedApi
 from esm.embedded.module_finder import ModuleFinder
@@ -26,6 +24,7 @@ from esm.embedded.network import NETWORK
 from esm.embedded.retrying import Attempts, Waiting
 from esm.embedded.surroundings import SURROUNDINGS
 from esm.errors import EndpointError
+from esm.hosts import is_loopback
 
 ApiCall = Callable[..., Any]
 """`_make_api_call` as it stands in the class: a function, or whatever a test has put there."""
@@ -128,7 +127,7 @@ class AwsGuard:
             self._is_answered_behind(previous)
             or _is_stubbed(client, operation)
             or _is_in_moto(client, operation)
-            or _is_loopback(client.meta.endpoint_url)
+            or is_loopback(client.meta.endpoint_url)
         ):
             return _pass_on(previous, client, operation, params)
         raise self._refusal(api, client, operation, params)
@@ -267,13 +266,3 @@ def _is_in_moto(client: Any, operation: str) -> bool:
         return False
     stubber = sys.modules["moto.core.models"].botocore_stubber
     return any(handler is stubber for handler in _handlers(client, "before-send", operation))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,31 +1,20 @@
-"""The Kinesis API over in-memory streams, as far as producers and small readers need it.
+"""The Kinesis API over in-memory streams, for one account in one region.
 
 `handle` takes the parameters that a botocore client was given and answers what it would return,
-without ResponseMetadata: data is bytes, instants are aware datetimes.
+without ResponseMetadata: data is bytes, instants are aware datetimes. `kinesis_wire` speaks JSON.
+Whatever changes a stream is done when the call returns: it is always ACTIVE.
 https://docs.aws.amazon.com/kinesis/latest/APIReference/Welcome.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from esm.embedded.kinesis_consumers import (
-    describe_stream_consumer,
-    list_stream_consumers,
-    register_stream_consumer,
-)
-from esm.embedded.kinesis_describe import (
-    describe_stream,
-    describe_stream_summary,
-    list_shards,
-    list_streams,
-)
-from esm.embedded.kinesis_errors import NOT_FOUND, KinesisApiError
-from esm.embedded.kinesis_put import put_record, put_records
-from esm.embedded.kinesis_read import get_records, get_shard_iterator
-from esm.embedded.kinesis_tokens import stream_of
+from esm.embedded.kinesis_model import check
+from esm.embedded.kinesis_operations import ON_ACCOUNT, ON_STREAM, SUBSCRIBE, SUBSCRIBE_TO_SHARD
+from esm.embedded.kinesis_streams import Account, MakeStream, named_in
+from esm.embedded.kinesis_subscribe import Subscription, Subscriptions
 from esm.errors import EndpointError
 from esm.sources.memory import KinesisStream
 
@@ -33,98 +22,101 @@ Params = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation on a stream and the parameters whose meaning it has."""
-
-    run: Callable[[KinesisStream, Params, int], Answer]
-    parameters: frozenset[str]
-
-
-def _operation(run: Callable[[KinesisStream, Params, int], Answer], *names: str) -> Operation:
-    return Operation(run, frozenset({"StreamName", "StreamARN", *names}))
-
-
-OPERATIONS: Mapping[str, Operation] = {
-    "PutRecord": _operation(
-        put_record, "Data", "PartitionKey", "ExplicitHashKey", "SequenceNumberForOrdering"
-    ),
-    "PutRecords": _operation(put_records, "Records"),
-    "DescribeStream": _operation(describe_stream, "Limit", "ExclusiveStartShardId"),
-    "DescribeStreamSummary": _operation(describe_stream_summary),
-    "ListShards": _operation(
-        list_shards, "ExclusiveStartShardId", "MaxResults", "NextToken", "ShardFilter"
-    ),
-    "GetShardIterator": _operation(
-        get_shard_iterator, "ShardId", "ShardIteratorType", "StartingSequenceNumber", "Timestamp"
-    ),
-    "GetRecords": _operation(get_records, "ShardIterator", "Limit"),
-    "RegisterStreamConsumer": _operation(register_stream_consumer, "ConsumerName"),
-    "DescribeStreamConsumer": _operation(describe_stream_consumer, "ConsumerName", "ConsumerARN"),
-    "ListStreamConsumers": _operation(list_stream_consumers, "MaxResults", "NextToken"),
-}
-LIST_STREAMS = frozenset({"Limit", "ExclusiveStartStreamName", "NextToken"})
-
-
 class KinesisApi:
-    """The operations over `streams`, by name; streams may be added to the mapping later."""
+    """The operations over `streams`, by name; streams may be added to the mapping later.
+
+    `make_stream` makes those of CreateStream; without it streams come from elsewhere, and neither
+    they nor their consumers go away. `consumer_created_ms`: the instant that every consumer's ARN
+    and description tell, where that is not its registration's.
+    """
 
     service = "kinesis"
     checks_parameters = False
 
-    def __init__(self, streams: Mapping[str, KinesisStream]) -> None:
-        self._streams = streams
+    def __init__(
+        self,
+        streams: MutableMapping[str, KinesisStream],
+        make_stream: MakeStream | None = None,
+        *,
+        account: str = "123456789012",
+        region: str = "us-east-1",
+        consumer_created_ms: int | None = None,
+    ) -> None:
+        self._account = Account(streams, make_stream, account, region)
+        self._subscriptions = Subscriptions(self._account)
+        self._consumer_created_ms = consumer_created_ms
 
     @property
     def resources(self) -> list[str]:
         """The names of the streams."""
-        return list(self._streams)
+        return list(self._account.streams)
 
     def asked_for(self, params: Params) -> str | None:
         """The stream that a call is about, in the caller's words; None when it names none."""
-        name = params.get("StreamARN") or params.get("StreamName") or params.get("ConsumerARN")
-        if name is not None:
-            return str(name).partition("/consumer/")[0]
-        token = params.get("ShardIterator") or params.get("NextToken")
-        return None if token is None else stream_of(str(token))
+        return named_in(params)
 
     def owns(self, operation: str, params: Params) -> bool:
         """Whether the call is about one of our streams."""
-        if operation == "ListStreams":
-            return bool(self._streams)
-        return self._find(params) is not None
+        if operation in ("ListStreams", "DescribeLimits"):
+            return bool(self._account.streams)
+        return self.find(params) is not None
+
+    def find(self, params: Params) -> KinesisStream | None:
+        """The stream that a call is about; None when it is none of ours."""
+        asked = named_in(params)
+        return None if asked is None else self._account.find(asked)
 
     def handle(self, operation: str, params: Params, now_ms: int) -> Answer:
         """Do one call. Raises KinesisApiError where AWS would answer an error."""
-        if operation == "ListStreams":
-            _check_parameters(operation, params, LIST_STREAMS)
-            return list_streams(self._streams, params)
-        known = OPERATIONS.get(operation)
+        if operation in ON_STREAM:
+            return self._on_stream(operation, params, now_ms)
+        known = ON_ACCOUNT.get(operation)
         if known is None:
-            raise EndpointError(
-                "E502",
-                f"the embedded Kinesis does not do {operation} yet",
-                why="not emulated",
-                fix=f"one of: {', '.join(OPERATIONS)}, ListStreams",
-            )
+            raise _not_emulated(operation)
         _check_parameters(operation, params, known.parameters)
-        stream = self._find(params)
-        if stream is None:
-            raise KinesisApiError(NOT_FOUND, f"Stream {self.asked_for(params)} not found.")
-        return known.run(stream, params, now_ms)
+        check(operation, params)
+        return known.run(self._account, params, now_ms)
+
+    def subscribe(self, params: Params, now_ms: int, on_put: Callable[[], None]) -> Subscription:
+        """SubscribeToShard; `on_put` is called, by any thread, when there may be an event.
+
+        Raises KinesisApiError where AWS would answer an error.
+        """
+        _check_parameters(SUBSCRIBE_TO_SHARD, params, SUBSCRIBE)
+        check(SUBSCRIBE_TO_SHARD, params)
+        stream = self._account.asked_for(params)
+        return self._subscriptions.subscribe(stream, params, now_ms, on_put)
 
     def remedy(self, params: Params) -> str:
         """The line of a test that makes the stream."""
         asked = self.asked_for(params) or "stream"
         return f'esm.kinesis("{asked.rpartition("/")[2]}")'
 
-    def _find(self, params: Params) -> KinesisStream | None:
-        asked = self.asked_for(params)
-        if asked is None:
-            return None
-        stream = self._streams.get(asked.rpartition("/")[2])
-        known = stream is not None and asked in (stream.name, stream.arn)
-        return stream if known else None
+    def _on_stream(self, operation: str, params: Params, now_ms: int) -> Answer:
+        known = ON_STREAM[operation]
+        _check_parameters(operation, params, known.parameters)
+        if known.is_modelled:
+            check(operation, params)
+        stream = self._account.asked_for(params)
+        if operation == "RegisterStreamConsumer" and self._consumer_created_ms is not None:
+            now_ms = self._consumer_created_ms
+        return known.run(stream, params, now_ms)
+
+
+def _not_emulated(operation: str) -> EndpointError:
+    if operation == SUBSCRIBE_TO_SHARD:
+        return EndpointError(
+            "E502",
+            "the embedded Kinesis does not do SubscribeToShard in a Harness",
+            why="it pushes for five minutes of real time",
+            fix="h.map(stream.consumer(NAME), handler), or get_records",
+        )
+    return EndpointError(
+        "E502",
+        f"the embedded Kinesis does not do {operation} yet",
+        why="not emulated",
+        fix=f"leave {operation} out",
+    )
 
 
 def _check_parameters(operation: str, params: Params, known: frozenset[str]) -> None:

@@ -1,6 +1,6 @@
-"""RegisterStreamConsumer, DescribeStreamConsumer and ListStreamConsumers.
+"""RegisterStreamConsumer, DeregisterStreamConsumer and those that show consumers.
 
-A consumer is active as soon as it is registered.
+A consumer is active as soon as it is registered, and gone as soon as it is deregistered.
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_RegisterStreamConsumer.html
 """
 
@@ -9,59 +9,62 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from esm.embedded.kinesis_describe import LIST_SHARDS_PAGE, page_size
-from esm.embedded.kinesis_errors import (
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    KinesisApiError,
-    constraint,
-    missing,
-)
-from esm.embedded.kinesis_tokens import ShardsToken, decode, encode
+from esm.embedded.kinesis_describe import LIST_SHARDS_PAGE, token_of
+from esm.embedded.kinesis_errors import IN_USE, LIMIT, KinesisApiError, missing, no_consumer
+from esm.embedded.kinesis_streams import Account
+from esm.embedded.kinesis_tags import check_tags
+from esm.embedded.kinesis_tokens import ShardsToken, encode
 from esm.instants import from_ms
 from esm.sources.memory import KinesisStream
-from esm.sources.memory_consumer import CONSUMERS_MAX, NAME, KinesisConsumer
+from esm.sources.memory_consumer import CONSUMERS_MAX, KinesisConsumer
 
 
 def register_stream_consumer(
-    stream: KinesisStream, params: Mapping[str, Any], _now_ms: int
+    stream: KinesisStream, params: Mapping[str, Any], created_ms: int
 ) -> dict[str, Any]:
-    """A new consumer of the stream."""
-    name = _name(params)
+    """A new consumer of the stream, registered at that instant."""
+    name, tags = params["ConsumerName"], params.get("Tags", {})
+    check_tags(tags, {}, f"consumer {name}", stream.account)
     if any(consumer.name == name for consumer in stream.consumers):
         raise KinesisApiError(
-            "ResourceInUseException",
+            IN_USE,
             f"Consumer {name} under stream {stream.name} already exists for account "
             f"{stream.account}.",
         )
     if len(stream.consumers) == CONSUMERS_MAX:
         raise KinesisApiError(
-            "LimitExceededException",
+            LIMIT,
             f"Stream {stream.name} under account {stream.account} has {CONSUMERS_MAX} consumers.",
         )
-    return {"Consumer": _summary(stream.consumer(name))}
+    consumer = stream.consumer(name, created_ms=created_ms)
+    consumer.tags.update(tags)
+    return {"Consumer": _summary(consumer)}
+
+
+def deregister_stream_consumer(
+    account: Account, params: Mapping[str, Any], _now_ms: int
+) -> dict[str, Any]:
+    """Forget a consumer; its subscriptions end."""
+    stream = account.asked_for(params)
+    account.own("DeregisterStreamConsumer", "another consumer, made by the test")
+    stream.deregister(_consumer(stream, params).name)
+    return {}
 
 
 def describe_stream_consumer(
     stream: KinesisStream, params: Mapping[str, Any], _now_ms: int
 ) -> dict[str, Any]:
     """A consumer by its ARN, or by the stream's and its name."""
-    arn = params.get("ConsumerARN")
-    name = None if arn else _name(params)
-    for consumer in stream.consumers:
-        if arn == consumer.arn or name == consumer.name:
-            return {"ConsumerDescription": _summary(consumer) | {"StreamARN": stream.arn}}
-    raise KinesisApiError(
-        NOT_FOUND, f"Consumer {arn or name} under account {stream.account} not found."
-    )
+    consumer = _consumer(stream, params)
+    return {"ConsumerDescription": _summary(consumer) | {"StreamARN": stream.arn}}
 
 
 def list_stream_consumers(
     stream: KinesisStream, params: Mapping[str, Any], now_ms: int
 ) -> dict[str, Any]:
     """A page of the consumers, by name."""
-    limit = page_size("maxResults", params.get("MaxResults", LIST_SHARDS_PAGE))
-    after = _after(stream, params)
+    limit = params.get("MaxResults", LIST_SHARDS_PAGE)
+    after = token_of(stream, params["NextToken"]).after if "NextToken" in params else ""
     consumers = sorted(stream.consumers, key=lambda consumer: consumer.name)
     behind = [consumer for consumer in consumers if consumer.name > after]
     answer: dict[str, Any] = {"Consumers": [_summary(each) for each in behind[:limit]]}
@@ -71,24 +74,24 @@ def list_stream_consumers(
     return answer
 
 
-def _after(stream: KinesisStream, params: Mapping[str, Any]) -> str:
-    if "NextToken" not in params:
-        return ""
-    token = decode(params["NextToken"], ShardsToken)
-    if token is None or token.stream != stream.arn:
-        raise KinesisApiError(INVALID_ARGUMENT, "Invalid NextToken.")
-    return token.after
+def consumer_of(stream: KinesisStream, arn: str) -> KinesisConsumer:
+    """The consumer of an ARN."""
+    for consumer in stream.consumers:
+        if consumer.arn == arn:
+            return consumer
+    raise no_consumer(arn, stream.account)
 
 
-def _name(params: Mapping[str, Any]) -> str:
-    name = params.get("ConsumerName")
-    if name is None:
+def _consumer(stream: KinesisStream, params: Mapping[str, Any]) -> KinesisConsumer:
+    if "ConsumerARN" in params:
+        return consumer_of(stream, params["ConsumerARN"])
+    if "ConsumerName" not in params:
         raise missing("consumerName")
-    if not NAME.fullmatch(name):
-        raise constraint(
-            "consumerName", name, f"satisfy regular expression pattern: {NAME.pattern}"
-        )
-    return str(name)
+    name = params["ConsumerName"]
+    for consumer in stream.consumers:
+        if consumer.name == name:
+            return consumer
+    raise no_consumer(name, stream.account)
 
 
 def _summary(consumer: KinesisConsumer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""DescribeStream, DescribeStreamSummary, ListShards and ListStreams.
+"""DescribeStream, DescribeStreamSummary and ListShards.
 
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_ListShards.html
 """
@@ -8,27 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from esm.embedded.kinesis_answers import hash_key_range
 from esm.embedded.kinesis_errors import (
     INVALID_ARGUMENT,
     KinesisApiError,
-    constraint,
     missing,
-    one_of,
 )
-from esm.embedded.kinesis_read import hash_key_range, instant_ms
+from esm.embedded.kinesis_read import instant_ms
+from esm.embedded.kinesis_settings import retention_hours
 from esm.embedded.kinesis_tokens import ShardsToken, decode, encode
 from esm.instants import from_ms
 from esm.sources.memory import KinesisStream
 from esm.sources.memory_shard import StreamShard
 
 PAGE = 100
-PAGE_MAX = 10_000
 LIST_SHARDS_PAGE = 1_000
 NEXT_TOKEN_LIFE_MS = 300_000
-SHARD_FILTERS = (
-    "AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP",
-    "FROM_TIMESTAMP",
-)  # fmt: skip
 
 
 def describe_stream(
@@ -36,13 +31,12 @@ def describe_stream(
 ) -> dict[str, Any]:
     """The stream with a page of its shards."""
     shards = _behind(_listed(stream, now_ms), params.get("ExclusiveStartShardId"))
-    limit = page_size("limit", params.get("Limit", PAGE))
+    limit = params.get("Limit", PAGE)
     return {
         "StreamDescription": _description(stream)
         | {
             "Shards": [_shard(shard) for shard in shards[:limit]],
             "HasMoreShards": len(shards) > limit,
-            "EncryptionType": "NONE",
         }
     }
 
@@ -54,7 +48,6 @@ def describe_stream_summary(
     return {
         "StreamDescriptionSummary": _description(stream)
         | {
-            "EncryptionType": "NONE",
             "OpenShardCount": sum(shard.is_open for shard in _listed(stream, now_ms)),
             "ConsumerCount": len(stream.consumers),
             "MaxRecordSizeInKiB": stream.max_record_bytes // 1024,
@@ -64,8 +57,8 @@ def describe_stream_summary(
 
 def list_shards(stream: KinesisStream, params: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """A page of shards: all that are kept, or those that the filter asks for."""
-    limit = page_size("maxResults", params.get("MaxResults", LIST_SHARDS_PAGE))
-    token = _shards_token(params, now_ms)
+    limit = params.get("MaxResults", LIST_SHARDS_PAGE)
+    token = _shards_token(stream, params, now_ms)
     after = token.after if token else params.get("ExclusiveStartShardId")
     shard_filter = token.shard_filter if token else params.get("ShardFilter")
     shards = _behind(_listed(stream, now_ms), after)
@@ -79,49 +72,47 @@ def list_shards(stream: KinesisStream, params: Mapping[str, Any], now_ms: int) -
     return answer
 
 
-def list_streams(streams: Mapping[str, KinesisStream], params: Mapping[str, Any]) -> dict[str, Any]:
-    """A page of streams, by name."""
-    limit = page_size("limit", params.get("Limit", PAGE))
-    start = params.get("NextToken") or params.get("ExclusiveStartStreamName", "")
-    names = sorted(name for name in streams if name > start)
-    page = [streams[name] for name in names[:limit]]
-    more = {"NextToken": names[limit - 1]} if len(names) > limit else {}
-    return more | {
-        "StreamNames": [stream.name for stream in page],
-        "HasMoreStreams": len(names) > limit,
-        "StreamSummaries": [_summary(stream) for stream in page],
-    }
-
-
-def _shards_token(params: Mapping[str, Any], now_ms: int) -> ShardsToken | None:
+def _shards_token(
+    stream: KinesisStream, params: Mapping[str, Any], now_ms: int
+) -> ShardsToken | None:
     if "NextToken" not in params:
         return None
     if params.keys() & {"ExclusiveStartShardId", "ShardFilter", "StreamName"}:
         raise KinesisApiError(
             INVALID_ARGUMENT, "NextToken and StreamName cannot be provided together."
         )
-    token = decode(params["NextToken"], ShardsToken)
-    if token is None:
-        raise KinesisApiError(INVALID_ARGUMENT, "Invalid NextToken.")
+    token = token_of(stream, params["NextToken"])
     if now_ms - token.issued_ms > NEXT_TOKEN_LIFE_MS:
         raise KinesisApiError("ExpiredNextTokenException", "NextToken has expired.")
     return token
 
 
-def _summary(stream: KinesisStream) -> dict[str, Any]:
+def token_of(stream: KinesisStream, text: str) -> ShardsToken:
+    """Where a list of the stream's goes on."""
+    token = decode(text, ShardsToken)
+    if token is None or token.stream != stream.arn:
+        raise KinesisApiError(INVALID_ARGUMENT, "Invalid NextToken.")
+    return token
+
+
+def stream_summary(stream: KinesisStream) -> dict[str, Any]:
+    """What every description of a stream says."""
     return {
         "StreamName": stream.name,
         "StreamARN": stream.arn,
         "StreamStatus": "ACTIVE",
-        "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        "StreamModeDetails": {"StreamMode": stream.properties.mode},
         "StreamCreationTimestamp": from_ms(stream.created_ms),
     }
 
 
 def _description(stream: KinesisStream) -> dict[str, Any]:
-    return _summary(stream) | {
-        "RetentionPeriodHours": stream.retention_ms // 3_600_000,
+    key_id = stream.properties.key_id
+    return stream_summary(stream) | {
+        "RetentionPeriodHours": retention_hours(stream),
         "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
+        "EncryptionType": "KMS" if key_id else "NONE",
+        **({"KeyId": key_id} if key_id else {}),
     }
 
 
@@ -145,13 +136,6 @@ def _listed(stream: KinesisStream, now_ms: int) -> list[StreamShard]:
 
 def _behind(shards: Sequence[StreamShard], shard_id: str | None) -> list[StreamShard]:
     return [shard for shard in shards if shard_id is None or shard.shard_id > shard_id]
-
-
-def page_size(member: str, limit: int) -> int:
-    """How many things a page holds, within AWS's limits."""
-    if not 1 <= limit <= PAGE_MAX:
-        raise constraint(member, str(limit), f"have value between 1 and {PAGE_MAX}")
-    return limit
 
 
 def _filter(
@@ -178,7 +162,8 @@ def _filter(
         case "FROM_TIMESTAMP":
             from_instant_ms = instant_ms(_needed(shard_filter, "Timestamp"))
             return lambda shard: not _closed_by(shard, from_instant_ms)
-    raise one_of("shardFilter.type", shard_filter["Type"], SHARD_FILTERS)
+        case other:
+            raise AssertionError(f"the model has no filter {other}")
 
 
 def _needed(shard_filter: Mapping[str, Any], name: str) -> Any:

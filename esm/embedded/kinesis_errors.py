@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from esm.embedded.api import ApiError
 from esm.sources.memory_limits import ThroughputExceeded
 
 VALIDATION = "ValidationException"
 INVALID_ARGUMENT = "InvalidArgumentException"
+IN_USE = "ResourceInUseException"
+LIMIT = "LimitExceededException"
 NOT_FOUND = "ResourceNotFoundException"
 THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -20,28 +20,34 @@ class KinesisApiError(ApiError):
     """An error answer of Kinesis."""
 
 
+def violation(member: str, shown: str | None, rule: str) -> str:
+    """A constraint that is not met; `shown` None when AWS would not show the value."""
+    value = "Value" if shown is None else f"Value {shown}"
+    return f"{value} at '{member}' failed to satisfy constraint: Member must {rule}"
+
+
 def constraint(member: str, value: str | None, rule: str) -> KinesisApiError:
     """A parameter that AWS's model does not allow; `value` None when AWS would not show it."""
-    shown = "Value" if value is None else f"Value '{value}'"
+    shown = None if value is None else f"'{value}'"
     return KinesisApiError(
-        VALIDATION,
-        f"1 validation error detected: {shown} at '{member}' failed to satisfy constraint: "
-        f"Member must {rule}",
+        VALIDATION, f"1 validation error detected: {violation(member, shown, rule)}"
     )
 
 
 def missing(member: str) -> KinesisApiError:
     """A parameter that must be there."""
-    return KinesisApiError(
-        VALIDATION,
-        f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: "
-        "Member must not be null",
-    )
+    found = violation(member, "null", "not be null")
+    return KinesisApiError(VALIDATION, f"1 validation error detected: {found}")
 
 
-def one_of(member: str, value: str, values: Sequence[str]) -> KinesisApiError:
-    """A word that is none of those allowed."""
-    return constraint(member, value, f"satisfy enum value set: [{', '.join(values)}]")
+def no_stream(name: str, account: str) -> KinesisApiError:
+    """A stream that is not there, or not any more."""
+    return KinesisApiError(NOT_FOUND, f"Stream {name} under account {account} not found.")
+
+
+def no_consumer(name: str, account: str) -> KinesisApiError:
+    """A consumer that is not there, or not any more."""
+    return KinesisApiError(NOT_FOUND, f"Consumer {name} under account {account} not found.")
 
 
 def no_shard(shard_id: str, stream: str, account: str) -> KinesisApiError:

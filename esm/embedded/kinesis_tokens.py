@@ -14,14 +14,19 @@ import msgspec
 from esm.core.model import After
 
 
-class ShardIterator(msgspec.Struct, frozen=True, tag="i"):
-    """Where to read on; `generation` counts the `expire_iterators` of the stream before it."""
+class ShardIterator(msgspec.Struct, frozen=True, tag="i", array_like=True):
+    """Where to read on; `generation` counts the `expire_iterators` of the stream before it.
+
+    `created_ms`, of the stream, tells it from another one of its name. AWS takes iterators of up to
+    512 characters, and so do clients.
+    """
 
     stream: str
     shard_id: str
     sequence_number: str
     issued_ms: int
     generation: int
+    created_ms: int = 0
 
     @property
     def position(self) -> After:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from esm.embedded.declarations import Declared, Params
-from esm.embedded.dynamodb_params import put_by, tables_in
+from esm.embedded.dynamodb_params import completed, put_by, tables_in
 from esm.embedded.moto_world import MotoWorld
 
 Answer = dict[str, Any]
@@ -28,9 +28,6 @@ Around = Callable[[str, Params], AbstractContextManager[None]]
 
 def _nothing(operation: str, params: Params) -> AbstractContextManager[None]:
     return nullcontext()
-
-
-_UPDATES = {"AttributeUpdates", "UpdateExpression"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +143,7 @@ class MotoApi:
         if operation == "ReceiveMessage":
             # Nobody would send anything while the handler waits.
             params = {**params, "WaitTimeSeconds": 0}
-        if operation == "UpdateItem":
-            # moto cannot do without; an update without changes makes an item that is not there.
-            params = {"AttributeUpdates": {}, **params} if not _UPDATES & params.keys() else params
+        params = completed(operation, params)
         concerned = self._concerned(params)
         with self._world.lock, self._world.inside():
             for resource in concerned:
@@ -156,7 +151,8 @@ class MotoApi:
             with self._around(operation, params):
                 answer = self._world.call(self.service, operation, params, concerned[0].site)
             self._count(self._knows.written(operation, params, answer))
-        return _with_stream(answer, concerned[0])
+        stream_arn = concerned[0].stream_arn
+        return answer if stream_arn is None else with_stream(answer, stream_arn)
 
     def remedy(self, params: Params) -> str:
         """How a call's resource would come to exist."""
@@ -220,10 +216,10 @@ class MotoApi:
         return resource if is_queue_url or asked in (resource.name, resource.arn) else None
 
 
-def _with_stream(answer: Answer, table: Declared) -> Answer:
+def with_stream(answer: Answer, stream_arn: str) -> Answer:
     """A table's description with the stream that the template's `Fn::GetAtt` knows."""
     for name in ("Table", "TableDescription"):
-        if table.stream_arn is not None and "LatestStreamArn" in answer.get(name, ()):
-            label = table.stream_arn.rpartition("/")[2]
-            answer[name] |= {"LatestStreamArn": table.stream_arn, "LatestStreamLabel": label}
+        if "LatestStreamArn" in answer.get(name, ()):
+            label = stream_arn.rpartition("/")[2]
+            answer[name] |= {"LatestStreamArn": stream_arn, "LatestStreamLabel": label}
     return answer

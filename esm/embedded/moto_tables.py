@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from esm.embedded.declarations import Declared, Params, site_of
 from esm.embedded.dynamodb_params import Item, tables_in, touched_by
+from esm.embedded.moto_expiry import expired
 from esm.errors import EndpointError
 from esm.payloads.attribute_values import SETS, AttributeMap, checked, with_bytes
-from esm.payloads.dynamodb import item_key
+from esm.payloads.dynamodb import TTL_IDENTITY, item_key
 from esm.sources.dynamodb_changes import KEY_TYPES, key_schema, no_key
 from esm.sources.dynamodb_table import DynamoDbTable
 
@@ -70,6 +71,16 @@ class MotoTables:
         for twin, item in touched:
             twin.take_over(item)
 
+    def expire(self, table: Table, now_ms: int) -> None:
+        """Delete what has lived long enough in a table of moto's, whose state must be in place."""
+        twin = self._twin(table.table_arn)
+        if twin is not None:
+            twin.bring()
+        for item, attributes in list(expired(table, now_ms)):
+            table.delete_item(item.hash_key, item.range_key)
+            if twin is not None:
+                twin.forget(attributes)
+
     def _named(self, params: Params) -> list[_Twin]:
         names = dict.fromkeys(tables_in(params))
         return [twin for name in names if (twin := self._twin(name)) is not None]
@@ -79,7 +90,9 @@ class MotoTables:
         ours = self._tables.get(asked.rpartition("/")[2])
         if ours is None or asked not in (ours.name, ours.table_arn):
             return None
-        twin = self._twins.setdefault(ours.name, _Twin(ours))
+        twin = self._twins.get(ours.name)
+        if twin is None or twin.ours is not ours:  # a table may be deleted and made again
+            twin = self._twins[ours.name] = _Twin(ours)
         return twin if twin.is_there else None
 
 
@@ -87,18 +100,18 @@ class _Twin:
     """One table twice."""
 
     def __init__(self, ours: DynamoDbTable) -> None:
-        self._ours = ours
+        self.ours = ours
         self._site = site_of(ours.table_arn)
 
     @property
     def is_there(self) -> bool:
         """Whether moto has it."""
-        return self._ours.name in self._in_moto()
+        return self.ours.name in self._in_moto()
 
     @property
     def theirs(self) -> Table:
         """moto's, which is another object after a transaction that was taken back."""
-        return self._in_moto()[self._ours.name]
+        return self._in_moto()[self.ours.name]
 
     def _in_moto(self) -> dict[str, Table]:
         from moto.dynamodb.models import dynamodb_backends
@@ -109,13 +122,13 @@ class _Twin:
     def bring(self) -> None:
         """What was written to ours since the last call."""
         self.theirs.stream_shard = None  # moto need not keep what it would show of a stream
-        for keys, item in self._ours.unseen():
+        for keys, item in self.ours.unseen():
             self._set(keys, item)
 
     def fit(self, item: Item | None) -> None:
         """Where nobody has declared types of keys, the first item tells."""
         keys = self._keys(item)
-        if keys is None or self._ours.key_types or self.theirs.items:
+        if keys is None or self.ours.key_types or self.theirs.items:
             return
         types = {name: next(iter(value)) for name, value in keys.items()}
         theirs = self.theirs
@@ -128,11 +141,17 @@ class _Twin:
     def take_over(self, item: Item | None) -> None:
         """Into ours, what a call has made of an item; None: of any."""
         for keys in self._concerned(item):
-            self._ours.changed(keys, self._get(keys))
+            self.ours.changed(keys, self._get(keys))
+
+    def forget(self, item: Item) -> None:
+        """In ours, an item that Time To Live has deleted in moto."""
+        keys = self._keys(item)
+        if keys is not None:
+            self.ours.changed(keys, None, TTL_IDENTITY)
 
     def put_back(self, item: Item | None) -> None:
         """Into moto, what ours has: a call that fails changes nothing."""
-        ours = self._ours.items
+        ours = self.ours.items
         for keys in self._concerned(item):
             self._set(keys, ours.get(item_key(keys)))
 
@@ -142,14 +161,14 @@ class _Twin:
             keys = self._keys(item)
             return [] if keys is None else [keys]
         theirs = [each.to_json()["Attributes"] for each in self.theirs.all_items()]
-        every = [self._keys(each) for each in (*self._ours.items.values(), *theirs)]
+        every = [self._keys(each) for each in (*self.ours.items.values(), *theirs)]
         found = {item_key(keys): keys for keys in every if keys is not None}
         return [found[key] for key in sorted(found)]
 
     def _keys(self, item: Item | None) -> AttributeMap | None:
         """An item's keys, if it has such as can be."""
-        keys = {name: item[name] for name in self._ours.keys if name in item} if item else {}
-        is_whole = len(keys) == len(self._ours.keys)
+        keys = {name: item[name] for name in self.ours.keys if name in item} if item else {}
+        is_whole = len(keys) == len(self.ours.keys)
         if not is_whole or not all(KEY_TYPES.keys() >= value.keys() for value in keys.values()):
             return None
         return checked(keys, "keys")
@@ -171,9 +190,9 @@ class _Twin:
         for name, value in keys.items():
             if types[name] not in value:
                 known = KEY_TYPES[types[name]]
-                message = f"{name} of table {self._ours.name} is {value}, and {known} elsewhere"
+                message = f"{name} of table {self.ours.name} is {value}, and {known} elsewhere"
                 why = "a key attribute has one type in all items"
-                raise no_key(message, why, self._ours.keys, types)
+                raise no_key(message, why, self.ours.keys, types)
 
     def _dynamo_types(self, keys: AttributeMap) -> list[Any]:
         from moto.dynamodb.models.dynamo_type import DynamoType

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from esm.errors import EndpointError
+from esm.hosts import is_of_aws
 
-# https://docs.aws.amazon.com/general/latest/gr/rande.html
-_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
 _METHOD = "getaddrinfo"
 
 LookUp = Callable[..., Any]
@@ -46,7 +45,7 @@ class Network:
     def _guarding(self, before: LookUp) -> LookUp:
         def getaddrinfo(host: object, *args: Any, **kwargs: Any) -> Any:
             name = _text(host)
-            if self._users and name.endswith(_OF_AWS):
+            if self._users and is_of_aws(name):
                 raise _refusal(name)
             return before(host, *args, **kwargs)
 

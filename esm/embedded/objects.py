@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 from esm.embedded.api import ApiError
 
 _SERVICE = "s3"
+
+
+class Objects(Protocol):
+    """What a service reads that loads files from S3."""
+
+    def under(self, bucket: str, prefix: str) -> list[tuple[str, bytes]]:
+        """Key and body of the objects whose keys begin like this, in the order of their keys.
+
+        Raises ApiError where S3 answers an error.
+        """
 
 
 class ObjectReader:

@@ -13,7 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from esm.embedded.api import ApiError
-from esm.embedded.objects import ObjectReader
+from esm.embedded.objects import Objects
 from esm.embedded.redshift_copy import LoadFailed, copy_of, texts
 from esm.embedded.redshift_database import Database, SqlRefused
 from esm.embedded.redshift_sql import (
@@ -49,7 +49,7 @@ class Warehouse:
         database: str,
         now: Callable[[], int],
         chance: random.Random,
-        objects: ObjectReader,
+        objects: Objects,
         in_real_time: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self.name = name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
 from typing import Any, Literal
 
 from esm.books import Tally
@@ -107,6 +108,31 @@ class LiveRun:
     def stop(self) -> None:
         """Poll no more, let what is in flight end, save, and return from `run`. From anywhere."""
         self.clock.post(self.runner.stop_all)
+
+    @property
+    def begun(self) -> Event:
+        """Set when the place from which each mapping reads is fixed, or the run is stopped."""
+        return self.runner.begun
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with an error. From anywhere."""
+
+        def do() -> None:
+            raise error
+
+        self.clock.post(do)
+
+    def blocked(self) -> dict[str, int]:
+        """How many records of each mapping are in batches that have failed and are not given up.
+
+        Once the run is over.
+        """
+        return {name: self._blocked(pipeline) for name, pipeline in self.pipelines.items()}
+
+    def _blocked(self, pipeline: Pipeline) -> int:
+        lanes = [lane for each in self.runner.machines(pipeline) for lane in each.lanes]
+        stuck = [lane for lane in lanes if any(batch.attempts for batch in lane.work)]
+        return sum(len(batch.records) for lane in stuck for batch in lane.work)
 
     def keep_busy(self, by: int) -> None:
         """So many more (or fewer) have something to put yet, so it is not idle. From anywhere."""

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from threading import Event
 from typing import NoReturn, Protocol
 
 from esm.agenda import OpenedShard
 from esm.core.failure import backoff_ms
 from esm.core.messages import (
+    DestinationDelivered,
+    DestinationFailed,
     GetRecords,
     Invoke,
     PollFailed,
@@ -33,12 +36,13 @@ from esm.pipeline import Pipeline
 from esm.ports import (
     Checkpoint,
     CheckpointStore,
+    DeliveryFailed,
     FunctionResult,
     SourceUnavailable,
     StoreUnavailable,
 )
 from esm.runner import Ended, Runner, is_empty
-from esm.trace import Idle, NotSaved, Trace
+from esm.trace import Idle, NotSaved, SavedAgain, Trace
 
 POLL_THREADS = 16
 _PUSH_QUIET_MS = 2_000
@@ -91,6 +95,8 @@ class LiveRunner(Runner):
         self.holds = 0
         """How many others, such as somebody who feeds a stream, keep the run from being idle."""
         self.is_stopping = False
+        self.begun = Event()
+        """Set when the place from which each mapping reads is fixed, or the run is stopped."""
         self._clock = clock
         self._store = store
         self._pollers: dict[Pipeline, Workers] = {}
@@ -99,6 +105,7 @@ class LiveRunner(Runner):
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._turns = count()
         self._unlisted: set[Pipeline] = set()
+        self._left_for_later: set[tuple[OpenedShard, int]] = set()
         self._save_failures = 0
         self._save_ms = 0
         self._stirs = 0
@@ -106,11 +113,6 @@ class LiveRunner(Runner):
         self._stirred_ms = 0
         self._seen: dict[OpenedShard, int] = {}
         self._on_wake = self._post_wake
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the place from which each mapping reads is fixed."""
-        return not self._starts and all(pipeline.begun_ms is not None for pipeline in self._shards)
 
     def post(self, happened: Callable[[], None]) -> None:
         """Have something done in the loop's thread."""
@@ -121,6 +123,7 @@ class LiveRunner(Runner):
         if self.is_stopping:
             return
         self.is_stopping = True
+        self.begun.set()
         now_ms = self.clock.now_ms()
         for held in self._held:
             unasked = Throttled(held.command.lane, held.command.batch, error="stopped")
@@ -190,7 +193,7 @@ class LiveRunner(Runner):
     def _is_at_work(self) -> bool:
         """Whether somebody has a batch in hand: a function, or a destination."""
         return any(
-            lane.in_flight is not None
+            lane.in_flight is not None and (shard, lane.index) not in self._left_for_later
             for shards in self._shards.values()
             for shard in shards
             for lane in shard.machine.lanes
@@ -232,7 +235,9 @@ class LiveRunner(Runner):
             self._save_ms = now_ms + backoff_ms(self._save_failures, *_RETRY_MS)
             self.trace.add(now_ms, "", None, NotSaved(str(error)))
             return
-        self._save_failures = 0
+        if self._save_failures:
+            self._save_failures = 0
+            self.trace.add(now_ms, "", None, SavedAgain())
         held, self._held = self._held, []
         for each in held:
             self._submit(each.shard, each.command, each.request_id)
@@ -306,14 +311,26 @@ class LiveRunner(Runner):
 
     def _deliver(self, shard: OpenedShard, command: SendToDestination, now_ms: int) -> None:
         """In the destination's thread."""
-        answer = shard.pipeline.send(shard.machine.shard_id, command, now_ms)
+        answer: DestinationDelivered | DestinationFailed | None
+        try:
+            answer = shard.pipeline.deliver(shard.machine.shard_id, command, now_ms)
+        except DeliveryFailed as error:
+            answer = DestinationFailed(command.lane, command.batch, str(error))
+            if self.is_stopping and not error.fatal:
+                answer = None  # it is not given up: the next run begins with it
+        self.post(partial(self._have_delivered, shard, command, answer))
 
-        def delivered() -> None:
-            if not shard.is_gone:
-                self.stir()
-                self._agenda.add_answer(shard, answer, self.clock.now_ms())
-
-        self.post(delivered)
+    def _have_delivered(
+        self,
+        shard: OpenedShard,
+        command: SendToDestination,
+        answer: DestinationDelivered | DestinationFailed | None,
+    ) -> None:
+        self.stir()
+        if answer is None:
+            self._left_for_later.add((shard, command.lane))
+        elif not shard.is_gone:
+            self._agenda.add_answer(shard, answer, self.clock.now_ms())
 
     # --- shards ------------------------------------------------------------------------------
 
@@ -363,6 +380,8 @@ class LiveRunner(Runner):
         self._unlisted.discard(pipeline)
         if places is not None:
             pipeline.note_places(places, now_ms)
+            if all(each.begun_ms is not None for each in (*self._shards, *self._waiting())):
+                self.begun.set()
         self._tell_stream(pipeline, ShardsListed(shards), now_ms)
         if _lacks_children(pipeline, shards):
             # A listing may lag behind the end of a shard; of a stream that was turned off there
@@ -370,6 +389,10 @@ class LiveRunner(Runner):
             self._do_later(failures + 1, partial(self._list_again, pipeline, failures + 1))
             if failures < _SOON:
                 self._unlisted.add(pipeline)
+
+    def _waiting(self) -> list[Pipeline]:
+        """Those that begin later."""
+        return [pipeline for _, _, pipeline in self._starts]
 
     def _forget(self, shard: OpenedShard) -> None:
         super()._forget(shard)

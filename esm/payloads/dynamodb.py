@@ -88,18 +88,45 @@ def make_record(
     user_identity: UserIdentity | None = None,
 ) -> DynamoDbRecord:
     """Make a record of its `dynamodb` part and weigh it; `written_ms` None: at its whole second."""
-    data = _json_text(part)
     arrived_ms = int(part["ApproximateCreationDateTime"]) * 1000
+    return weighed_record(
+        _json_text(part),
+        key=item_key(part["Keys"]),
+        sequence_number=part["SequenceNumber"],
+        arrived_ms=arrived_ms,
+        event_name=event_name,
+        event_id=event_id,
+        shard_id=shard_id,
+        ordinal=ordinal,
+        written_ms=arrived_ms if written_ms is None else written_ms,
+        user_identity=user_identity,
+    )
+
+
+def weighed_record(
+    data: bytes,
+    *,
+    key: str,
+    sequence_number: str,
+    arrived_ms: int,
+    event_name: str,
+    event_id: str,
+    shard_id: str,
+    ordinal: int,
+    written_ms: int,
+    user_identity: UserIdentity | None,
+) -> DynamoDbRecord:
+    """A record whose `dynamodb` part is JSON already, with its weight in the event."""
     size = len(data) + len(_json_text(event_id)) + len(_json_text(event_name))
     if user_identity is not None:
         size += len(',"userIdentity":') + len(_json_text(_identity(user_identity)))
     return DynamoDbRecord(
-        position=int(part["SequenceNumber"]),
-        key=item_key(part["Keys"]),
+        position=int(sequence_number),
+        key=key,
         arrived_ms=arrived_ms,
-        written_ms=arrived_ms if written_ms is None else written_ms,
+        written_ms=written_ms,
         size=size,
-        sequence_number=part["SequenceNumber"],
+        sequence_number=sequence_number,
         shard_id=shard_id,
         ordinal=ordinal,
         event_name=event_name,

@@ -20,6 +20,9 @@ from esm.payloads.time_window import window_bytes
 
 _json_text = msgspec.json.encode
 
+# From 2001 to 2286 the seconds of an instant have ten digits; behind the point stand one to three.
+_TEN_DIGITS_MS = (1_000_000_000_000, 10_000_000_000_000)
+
 
 class KinesisRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One record of a stream, as read from its shard.
@@ -63,7 +66,7 @@ def make_record(
     *, position: int, key: str, arrived_ms: int, base64: str, shard_id: str, ordinal: int
 ) -> KinesisRecord:
     """Make a record and weigh it; `base64` is standard, padded."""
-    return _weighed(str(position), position, key, arrived_ms, base64, shard_id, ordinal)
+    return weighed_record(str(position), position, key, arrived_ms, base64, shard_id, ordinal)
 
 
 def user_record(
@@ -72,10 +75,10 @@ def user_record(
     """A part of an aggregate: data and key are its own, the sequence number is the aggregate's."""
     base64 = binascii.b2a_base64(data, newline=False).decode("ascii")
     number, arrived_ms, shard_id = whole.sequence_number, whole.arrived_ms, whole.shard_id
-    return _weighed(number, position, key, arrived_ms, base64, shard_id, ordinal)
+    return weighed_record(number, position, key, arrived_ms, base64, shard_id, ordinal)
 
 
-def _weighed(
+def weighed_record(
     sequence_number: str,
     position: int,
     key: str,
@@ -84,14 +87,16 @@ def _weighed(
     shard_id: str,
     ordinal: int,
 ) -> KinesisRecord:
+    """The record with its size; by position, because every record that is read comes this way."""
+    if _TEN_DIGITS_MS[0] <= arrived_ms < _TEN_DIGITS_MS[1]:
+        instant_bytes = 14 if arrived_ms % 10 else 13 if arrived_ms % 100 else 12
+    else:
+        instant_bytes = len(repr(arrived_ms / 1000))
     return KinesisRecord(
         position=position,
         key=key,
         arrived_ms=arrived_ms,
-        size=len(_json_text(key))
-        + 2 * len(sequence_number)
-        + len(base64)
-        + len(repr(arrived_ms / 1000)),
+        size=len(_json_text(key)) + 2 * len(sequence_number) + len(base64) + instant_bytes,
         sequence_number=sequence_number,
         shard_id=shard_id,
         base64=base64,

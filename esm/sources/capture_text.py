@@ -157,6 +157,20 @@ def read_documents(file: CaptureFile) -> Iterator[Document]:
             yield Document(file.name, number, first + stream.read())
 
 
+def read_lines(file: CaptureFile) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, whatever they say, with their numbers from 1."""
+    with _readable(file.name), _open(file) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield number, line.rstrip(b"\r\n")
+
+
+def read_content(file: CaptureFile) -> bytes:
+    """A file as it is."""
+    with _readable(file.name), file.open() as stream:
+        return stream.read()
+
+
 def _expand(path: str | Path) -> list[Path]:
     name = Path(path)
     if name.is_dir():

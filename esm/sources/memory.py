@@ -7,26 +7,26 @@ https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any, TypeVar
 
+from esm.core.messages import PollFailed, RecordsArrived
 from esm.core.model import After, Position, Shard
 from esm.instants import Duration, duration_ms
-from esm.payloads.kinesis import KinesisRecord, make_record
-from esm.payloads.kpl import MAGIC
-from esm.sources.hash_keys import HashKeyRange, hash_key_of
+from esm.payloads.kinesis import KinesisRecord
+from esm.sources.hash_keys import HashKeyRange
 from esm.sources.kinesis_input import (
     RECORD_KIB_MIN,
     check_shard_count,
     check_stream,
     hash_key_from,
-    key_bytes,
     payload_of,
 )
 from esm.sources.memory_consumer import Consumers, KinesisConsumer
+from esm.sources.memory_intake import Entry, Intake
 from esm.sources.memory_limits import ThroughputExceeded
+from esm.sources.memory_properties import StreamProperties
 from esm.sources.memory_reader import MemoryReader
 from esm.sources.memory_shard import MemoryShard, StreamShard
 from esm.sources.memory_shards import ShardFamily
@@ -42,9 +42,9 @@ Data = dict[Any, Any] | list[Any] | str | bytes
 class KinesisStream:
     """A data stream: a `Source`, and what a test puts into. `now` gives epoch milliseconds.
 
-    `limits=True` enforces the per-shard limits of reads and writes. `fed_at_ms` is the arrival of
-    the record that was put last; `iterator_generation` counts the calls of `expire_iterators`;
-    `aggregates` are the records that begin as the Kinesis Producer Library's aggregates do.
+    `limits=True` enforces the per-shard limits of reads and writes. `iterator_generation` counts
+    the calls of `expire_iterators`; `properties` are what its API tells and nothing else heeds.
+    Threads may write, read and reshard at once.
     """
 
     def __init__(
@@ -68,24 +68,34 @@ class KinesisStream:
         self.retention_ms = duration_ms(retention)
         self.max_record_bytes = max_record_size_kib * 1024
         self.created_ms = now()
-        self.fed_at_ms: int | None = None
         self.iterator_generation = 0
+        self.properties = StreamProperties()
         self._now = now
         self._limits = limits
         self._lock = Lock()
-        self._records: list[KinesisRecord] = []
-        self.aggregates: list[KinesisRecord] = []
         self._family = ShardFamily(shards, self._make_shard, self.created_ms)
+        place = f"stream {name} under account {account}"
+        self._intake = Intake(place, self._family, self._lock, now)
         self._consumers = Consumers(self, self._family.get, fan_out_delay_ms)
 
     def __repr__(self) -> str:
-        shards, records = len(self._family.open), len(self._records)
+        shards, records = len(self._family.open), self.record_count
         return f"<KinesisStream {self.name}: {shards} open shards, {records} records>"
 
     @property
     def record_count(self) -> int:
         """How many records were ever put."""
-        return len(self._records)
+        return len(self._intake.records)
+
+    @property
+    def fed_at_ms(self) -> int | None:
+        """The arrival of the record that was put last."""
+        return self._intake.fed_at_ms
+
+    @property
+    def aggregates(self) -> list[KinesisRecord]:
+        """The records that begin as the Kinesis Producer Library's aggregates do."""
+        return self._intake.aggregates
 
     # --- what users do ---------------------------------------------------------------------------
 
@@ -113,6 +123,10 @@ class KinesisStream:
                 shard.notify()
         return records
 
+    def put_all(self, entries: Sequence[Entry]) -> list[KinesisRecord | ThroughputExceeded]:
+        """Put checked records at one instant; a full shard refuses its own, in their places."""
+        return self._intake.put_all(entries)
+
     def split(
         self, shard_id: str | None = None, new_starting_hash_key: str | int | None = None
     ) -> list[StreamShard]:
@@ -120,7 +134,7 @@ class KinesisStream:
         middle = None if new_starting_hash_key is None else hash_key_from(new_starting_hash_key)
         with self._lock:
             parent = self._family.get_open(shard_id)
-            children = self._family.split(parent, middle, self._now(), self._last_ordinal())
+            children = self._family.split(parent, middle, self._now(), self.record_count)
         parent.notify()
         return [child.view() for child in children]
 
@@ -129,7 +143,7 @@ class KinesisStream:
         with self._lock:
             parent = self._family.get_open(shard_id)
             adjacent = self._family.get_open(adjacent_shard_id)
-            children = self._family.merge(parent, adjacent, self._now(), self._last_ordinal())
+            children = self._family.merge(parent, adjacent, self._now(), self.record_count)
         parent.notify()
         adjacent.notify()
         return [child.view() for child in children]
@@ -142,7 +156,7 @@ class KinesisStream:
         check_shard_count(n)
         with self._lock:
             before = list(self._family.open)
-            self._family.reshape(n, self._now(), self._last_ordinal())
+            self._family.reshape(n, self._now(), self.record_count)
             after = [shard.view() for shard in self._family.open]
         for shard in before:
             if shard.closed_ms is not None:
@@ -151,9 +165,24 @@ class KinesisStream:
 
     def consumer(self, name: str, *, created_ms: int | None = None) -> KinesisConsumer:
         """The enhanced fan-out consumer of this name, which the first call registers, now."""
-        if name in self._consumers.by_name:
-            return self._consumers.by_name[name]
-        return self._consumers.register(name, self._now() if created_ms is None else created_ms)
+        with self._lock:
+            if name in self._consumers.by_name:
+                return self._consumers.by_name[name]
+            return self._consumers.register(name, self._now() if created_ms is None else created_ms)
+
+    def deregister(self, name: str) -> None:
+        """Forget a consumer; whoever reads for it is told."""
+        with self._lock:
+            self._consumers.by_name.pop(name, None)
+        self._notify_all()
+
+    def retain(self, retention_ms: int) -> None:
+        """Keep records for so long from now on."""
+        with self._lock:
+            self.retention_ms = retention_ms
+            for shard in self._family.all.values():
+                shard.retention_ms = retention_ms
+        self._notify_all()
 
     @property
     def consumers(self) -> list[KinesisConsumer]:
@@ -162,7 +191,7 @@ class KinesisStream:
 
     def restart(self, now_ms: int) -> None:
         """Begin at another instant, before anything was put."""
-        assert not self._records, "a stream with records cannot begin again"
+        assert not self.record_count, "a stream with records cannot begin again"
         self.created_ms = now_ms
         for shard in self._family.all.values():
             shard.created_ms = shard.seen_ms = now_ms
@@ -170,7 +199,7 @@ class KinesisStream:
     def expire_iterators(self) -> None:
         """Let every shard iterator that anybody holds expire now."""
         self.iterator_generation += 1
-        for shard in self._family.all.values():
+        for shard in list(self._family.all.values()):
             for watcher in shard.watchers():
                 watcher.notify()  # empty reads that it has skipped came before this
                 watcher.revoke()
@@ -179,12 +208,13 @@ class KinesisStream:
     @property
     def records(self) -> list[KinesisRecord]:
         """Every record ever put, by ordinal, those past retention too; a fresh list."""
-        return list(self._records)
+        return list(self._intake.records)
 
     @property
     def shards(self) -> list[StreamShard]:
         """Every shard there ever was, as it is now, by id."""
-        return [shard.view() for shard in self._family.all.values()]
+        with self._lock:
+            return [shard.view() for shard in self._family.all.values()]
 
     @property
     def metrics(self) -> dict[str, dict[str, int]]:
@@ -192,14 +222,16 @@ class KinesisStream:
 
         https://docs.aws.amazon.com/streams/latest/dev/monitoring-with-cloudwatch.html
         """
-        return {shard_id: shard.metrics() for shard_id, shard in self._family.all.items()}
+        with self._lock:
+            return {shard_id: shard.metrics() for shard_id, shard in self._family.all.items()}
 
     # --- what mappings do ------------------------------------------------------------------------
 
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """The shards that still hold or may get records, or did so `since_ms`, parents first."""
         as_of_ms = now_ms if since_ms is None else since_ms
-        return [s.shard for s in self._family.all.values() if s.is_listed(as_of_ms)]
+        with self._lock:
+            return [s.shard for s in self._family.all.values() if s.is_listed(as_of_ms)]
 
     def pin(self, shard_id: str, position: Position, now_ms: int) -> After:
         """The fixed place that a position means in a shard now."""
@@ -233,56 +265,19 @@ class KinesisStream:
         """A reader; it is told of puts for as long as somebody holds it."""
         return MemoryReader(self._family.get(shard_id), on_put)
 
+    def read_once(
+        self, shard_id: str, position: Position, limit: int, now_ms: int
+    ) -> RecordsArrived | PollFailed:
+        """One GetRecords of somebody who keeps the place to read on from."""
+        return MemoryReader(self._family.get(shard_id), None).read(position, limit, now_ms)
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _put(
         self, data: object, key: str | None, explicit_hash_key: str | int | None
     ) -> tuple[MemoryShard, KinesisRecord]:
-        payload = payload_of(data, self.max_record_bytes)
-        with self._lock:
-            ordinal = len(self._records) + 1
-            if key is None:
-                key = str(ordinal)
-            weight = len(payload) + key_bytes(key)
-            shard = self._route(key, explicit_hash_key)
-            now_ms = self._now()
-            self._charge(shard, weight, now_ms)
-            arrived_ms = max(now_ms, shard.seen_ms)
-            record = make_record(
-                position=shard.position_of(arrived_ms, ordinal),
-                key=key,
-                arrived_ms=arrived_ms,
-                base64=binascii.b2a_base64(payload, newline=False).decode("ascii"),
-                shard_id=shard.shard.shard_id,
-                ordinal=ordinal,
-            )
-            shard.add(record, weight)
-            self._records.append(record)
-            if payload.startswith(MAGIC):
-                self.aggregates.append(record)
-                shard.mark_aggregate(record.position)
-            self.fed_at_ms = arrived_ms
-        return shard, record
-
-    def _route(self, key: str, explicit_hash_key: str | int | None) -> MemoryShard:
-        if explicit_hash_key is not None:
-            return self._family.owner(hash_key_from(explicit_hash_key))
-        if len(self._family.open) == 1:
-            return self._family.open[0]
-        return self._family.owner(hash_key_of(key))
-
-    def _charge(self, shard: MemoryShard, weight: int, now_ms: int) -> None:
-        if shard.writes is None:
-            return
-        if not shard.writes.admits(weight, now_ms):
-            raise ThroughputExceeded(
-                "E510",
-                f"Rate exceeded for shard {shard.shard.shard_id} in stream {self.name} "
-                f"under account {self.account}.",
-                why="a shard takes 1,000 records and 1 MB a second, and limits=True",
-                fix="more shards, a later put, or limits=False",
-            )
-        shard.writes.take(weight, now_ms)
+        hash_key = None if explicit_hash_key is None else hash_key_from(explicit_hash_key)
+        return self._intake.put(payload_of(data, self.max_record_bytes), key, hash_key)
 
     def _make_shard(
         self, number: int, parents: tuple[MemoryShard, ...], keys: HashKeyRange, now_ms: int
@@ -297,5 +292,6 @@ class KinesisStream:
             lock=self._lock,
         )
 
-    def _last_ordinal(self) -> int:
-        return len(self._records)
+    def _notify_all(self) -> None:
+        for shard in list(self._family.all.values()):
+            shard.notify()

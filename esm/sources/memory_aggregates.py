@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, count
 
 import msgspec
 
-from esm.payloads.kinesis import KinesisRecord, user_record
+from esm.payloads.kinesis import KinesisRecord
 from esm.payloads.kpl import UserRecord, user_records
-from esm.sources.hash_keys import hash_key_of
+from esm.sources.aggregates import own_and_strays, parts_of
 from esm.sources.memory_shard import MemoryShard
 
 
@@ -66,23 +66,13 @@ class Unpacked:
         return max(1, bisect_right(list(counts), limit))
 
     def _unpack(self, whole: KinesisRecord, inside: Sequence[UserRecord]) -> None:
-        low, high = self._find_shard(whole.shard_id).hash_key_range
-        own: list[UserRecord] = []
-        for part in inside:
-            hash_key = hash_key_of(part.key) if part.hash_key is None else part.hash_key
-            (own if low <= hash_key <= high else self.strays).append(part)
-        if len(own) < len(inside):
-            self._strays[whole.position] = len(inside) - len(own)
-        ordinal = whole.ordinal + self.surplus
-        # Sequence numbers of a shard are further apart than an aggregate has parts. Their positions
-        # end with the aggregate's own: it is resolved when the last of them is.
-        first = whole.position - len(own) + 1
-        self._parts[whole.position] = [
-            user_record(
-                whole, position=first + at, key=part.key, data=part.data, ordinal=ordinal + at
-            )
-            for at, part in enumerate(own)
-        ]
+        own, strays = own_and_strays(inside, self._find_shard(whole.shard_id).hash_key_range)
+        if strays:
+            self.strays += strays
+            self._strays[whole.position] = len(strays)
+        # Sequence numbers of a shard are further apart than an aggregate has parts.
+        first, ordinal = whole.position - len(own) + 1, whole.ordinal + self.surplus
+        self._parts[whole.position] = parts_of(whole, own, count(first), count(ordinal))
         self._ordinals.append(whole.ordinal)
         self._surpluses.append(self.surplus + len(own) - 1)
 

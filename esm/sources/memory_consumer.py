@@ -82,6 +82,7 @@ class KinesisConsumer:
         self.name = name
         self.created_ms = created_ms
         self.delay_ms = delay_ms
+        self.tags: dict[str, str] = {}
         self._find_shard = find_shard
         self._unpacked = unpacked
 
@@ -158,6 +159,11 @@ class KinesisConsumer:
     def open(self, shard_id: str, on_put: Callable[[], None]) -> PushReader:
         """A subscription; it is told of puts for as long as somebody holds it."""
         return PushReader(self, self._find_shard(shard_id), self._see, on_put)
+
+    def open_whole(self, shard_id: str, on_put: Callable[[], None]) -> PushReader:
+        """A subscription as the API has it: aggregates stay as they are."""
+        nothing = Unpacked(self._find_shard)
+        return PushReader(self, self._find_shard(shard_id), lambda: nothing, on_put)
 
     def _see(self) -> Unpacked:
         self._unpacked.add(self.stream.aggregates)

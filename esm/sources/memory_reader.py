@@ -14,7 +14,9 @@ from esm.sources.memory_shard import MemoryShard
 
 
 class MemoryReader:
-    """A `ShardReader`. `_index`: the next unread record; `_expires_ms` None: no iterator kept.
+    """A `ShardReader`; without an `on_put` nobody is told of puts.
+
+    `_index`: the next unread record; `_expires_ms` None: no iterator kept.
 
     Reading an in-order shard costs a slice, whatever the number of records.
     """
@@ -22,7 +24,7 @@ class MemoryReader:
     __slots__ = ("__weakref__", "_expires_ms", "_found_nothing_at", "_index", "_lost_until",
                  "_on_put", "_revoked", "_shard")  # fmt: skip
 
-    def __init__(self, shard: MemoryShard, on_put: Callable[[], None]) -> None:
+    def __init__(self, shard: MemoryShard, on_put: Callable[[], None] | None) -> None:
         self._shard = shard
         self._on_put = on_put
         self._index: int | None = None
@@ -30,7 +32,8 @@ class MemoryReader:
         self._expires_ms: int | None = None
         self._revoked = False
         self._lost_until = 0
-        shard.watch(self)
+        if on_put is not None:
+            shard.watch(self)
 
     def read(self, position: Position, limit: int, now_ms: int) -> RecordsArrived | PollFailed:
         """One GetRecords; a kept iterator is used, and renewed, before `position` is."""
@@ -77,7 +80,8 @@ class MemoryReader:
 
     def notify(self) -> None:
         """Something was put, or the shard was closed, or its iterators have expired."""
-        self._on_put()
+        if self._on_put is not None:
+            self._on_put()
 
     def revoke(self) -> None:
         """Let a kept iterator expire at once."""

@@ -262,8 +262,9 @@ class MemoryShard:
 
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of what happens for as long as somebody else holds it."""
-        held = tuple(ref for ref in self._watchers if ref() is not None)
-        self._watchers = (*held, weakref.ref(watcher))
+        with self.lock:
+            held = tuple(ref for ref in self._watchers if ref() is not None)
+            self._watchers = (*held, weakref.ref(watcher))
 
     def watchers(self) -> list[Watcher]:
         """Those still held, in the order in which they came."""

@@ -16,7 +16,8 @@ from uuid import UUID
 _SUFFIX_LENGTH = 12
 _REDSHIFT_PORT = "5439"
 _STREAM_LABEL = "2026-01-01T00:00:00.000"  # of every table's stream: nothing depends on it
-_CREATED = "1767225600"  # epoch seconds of the same instant, in every consumer's ARN
+CONSUMER_CREATED = "1767225600"
+"""Epoch seconds of the same instant, in every consumer's ARN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,12 @@ def stream(at: Deployment, name: str) -> Identity:
 
 def consumer(name: str, stream_arn: str) -> Identity:
     """A registered consumer of a stream; its `Ref` is its ARN."""
-    arn = f"{stream_arn}/consumer/{name}:{_CREATED}"
+    arn = f"{stream_arn}/consumer/{name}:{CONSUMER_CREATED}"
     attributes = {"ConsumerARN": arn, "ConsumerName": name, "StreamARN": stream_arn}
     return Identity(
-        name, arn, attributes | {"ConsumerStatus": "ACTIVE", "ConsumerCreationTimestamp": _CREATED}
+        name,
+        arn,
+        attributes | {"ConsumerStatus": "ACTIVE", "ConsumerCreationTimestamp": CONSUMER_CREATED},
     )
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import checkpoint_desk
 import pytest
 from replay_desk import Desk, event
+
+from esm.clock import VirtualClock
+
+if TYPE_CHECKING:
+    from live_desk import LiveDesk
+
+    from esm.embedded.aws import EmbeddedAws
 
 
 @pytest.fixture
@@ -23,6 +32,30 @@ def desk(
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="package")
+def aws() -> Iterator[EmbeddedAws]:
+    """An embedded AWS that all tests of a run share: each makes streams of its own."""
+    from esm.embedded.aws import EmbeddedAws
+
+    with EmbeddedAws(port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def live(
+    desk: Desk,
+    aws: EmbeddedAws,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> LiveDesk:
+    """An empty folder and that AWS, and nobody's variables that name another."""
+    from live_desk import LiveDesk
+
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    return LiveDesk(desk, aws, capsys)
 
 
 @pytest.fixture
@@ -94,3 +127,24 @@ def context_text(event, context):
 """,
     )
     return desk
+
+
+@pytest.fixture
+def empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> checkpoint_desk.Desk:
+    """A folder in which nothing has run yet; it is 2026-01-01T00:00:00Z."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for module in ("list", "reset"):
+        clock = VirtualClock(checkpoint_desk.NOW_MS)
+        monkeypatch.setattr(f"esm.cli.checkpoints_{module}.SystemClock", lambda c=clock: c)
+    return checkpoint_desk.Desk(tmp_path, capsys)
+
+
+@pytest.fixture
+def ran(empty: checkpoint_desk.Desk) -> checkpoint_desk.Desk:
+    """The same, 12 seconds after two mappings have run."""
+    with empty.store() as store:
+        checkpoint_desk.seed(store)
+    return empty

@@ -59,4 +59,4 @@ def test_what_can_follow(words: str, at: int, found: list[str], tmp_path: Path):
 
 def test_a_broken_pyproject_does_not_disturb_the_line(tmp_path: Path):
     (tmp_path / "pyproject.toml").write_text("[tool.esm]\nnonsense = 3")
-    assert complete(tmp_path, "bash_complete", "esm re", 1) == ["plain,replay"]
+    assert complete(tmp_path, "bash_complete", "esm rep", 1) == ["plain,replay"]

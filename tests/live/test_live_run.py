@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from live_world import Behind, FullDisk, World, not_there, numbers, unavailable
 
 from esm.core.messages import PollFailed
 from esm.core.model import AtTimestamp, TrimHorizon
@@ -13,8 +14,6 @@ from esm.destinations.memory import Queue
 from esm.ports import Checkpoint
 from esm.runner import Ended
 from esm.trace import NotSaved
-
-from live_world import Behind, FullDisk, World, not_there, numbers, unavailable
 
 FIRST = "shardId-000000000000"
 
@@ -198,7 +197,7 @@ class TestLatest:
         orders.stream.put("old", key="old")
         world.map(orders, events.append, starting_position="LATEST")
         world.start()
-        world.until(lambda: world.live.runner.has_begun)
+        assert world.live.begun.wait(10)
         orders.stream.put("new", key="new")
         world.until(lambda: events)
         world.stop()

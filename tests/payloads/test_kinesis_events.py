@@ -118,3 +118,14 @@ def test_sizes_add_up_to_the_bytes_of_compact_json(records, shard_id, arn, regio
         events.build(shard_id, records), ensure_ascii=False, separators=(",", ":")
     ).encode()
     assert counted == len(text)
+
+
+@pytest.mark.parametrize(
+    "arrived_ms",
+    [0, 1, 999_999_999_999, 1_000_000_000_000, 1_767_225_600_000, 1_767_225_600_100,
+     1_767_225_600_120, 1_767_225_600_123, 9_999_999_999_999, 10_000_000_000_000],
+)  # fmt: skip
+def test_an_instant_weighs_what_is_written_of_it(arrived_ms):
+    it = record(arrived_ms=arrived_ms)
+    written = json.dumps(arrived_ms / 1000)
+    assert it.size == len('"1"') + 2 * len(SEQUENCE_NUMBER) + len(it.base64) + len(written)

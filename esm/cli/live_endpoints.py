@@ -1,0 +1,92 @@
+"""Where a live run finds AWS: what is named, a running `esm serve`, or an AWS of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esm.cli.reaching import Reach
+from esm.embedded.aws import EmbeddedAws
+from esm.embedded.endpoint_file import find_running, remove, write
+from esm.embedded.moto_world import INTERNAL
+
+SERVICES = ("kinesis", "dynamodb", "dynamodbstreams", "sqs", "sns", "s3")
+_EMULATORS = {"AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled"}  # they know no hosts by account
+_FOR_ALL = "AWS_ENDPOINT_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What is named, and for all else `embedded`, the URL of ours; None: AWS itself.
+
+    `own`: the server behind that, where it is this run's.
+    """
+
+    reach: Reach
+    embedded: str | None
+    own: EmbeddedAws | None = None
+
+    def url(self, service: str) -> str | None:
+        """Where a service is."""
+        return self.reach.named(service) or self.embedded
+
+    def is_embedded(self, service: str) -> bool:
+        """Whether that is ours, whose streams live as long as it does."""
+        return self.embedded is not None and self.url(service) == self.embedded
+
+    def make_client(self, service: str, region: str) -> Any:
+        """boto3's client of a service, which no guard of handlers looks at."""
+        from esm.sources.live_clients import live_client  # boto3 takes its time
+
+        profile = self.reach.profile if self.reach.aws else None
+        client = live_client(service, self.url(service), region, profile=profile)
+        setattr(client, INTERNAL, True)
+        return client
+
+    def variables(self) -> dict[str, str]:
+        """What leads handlers' own clients to where ours go."""
+        default = self.reach.endpoint_url or os.environ.get(_FOR_ALL) or self.embedded
+        return {} if default is None else {_FOR_ALL: default, **_EMULATORS}
+
+
+@contextmanager
+def endpoints(
+    reach: Reach, state: Path, *, port: int | None, region: str, limits: bool
+) -> Iterator[Endpoints]:
+    """Those of a run; an AWS of its own lasts as long as this."""
+    is_named = reach.aws or all(reach.named(service) for service in SERVICES)
+    if is_named:
+        yield Endpoints(reach, None)
+        return
+    running = find_running(state) if port is None else None
+    if running is not None:
+        yield Endpoints(reach, running)
+        return
+    with EmbeddedAws(port=port, region=region, limits=limits) as aws:
+        yield Endpoints(reach, aws.url, aws)
+
+
+@contextmanager
+def announced(aws: EmbeddedAws, state: Path) -> Iterator[None]:
+    """Meanwhile, other commands in this folder find it."""
+    write(state, aws.url, aws.incarnation)
+    try:
+        yield
+    finally:
+        remove(state, aws.incarnation)
+
+
+def say_where(found: Endpoints) -> None:
+    """One line on what is read, and how long it lives."""
+    if found.embedded is None:
+        where = found.url("kinesis") or "AWS itself"
+    elif found.own is not None:
+        where = f"{found.embedded}, embedded: its streams end with this run (esm serve keeps them)"
+    else:
+        where = f"{found.embedded}, the esm serve that is running"
+    print(f"aws    {where}", file=sys.stderr)

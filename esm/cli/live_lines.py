@@ -1,0 +1,204 @@
+"""What a live run tells while it goes on: a line for each problem, and how far it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from esm.cli.live_books import LiveBooks, LiveSummary
+from esm.clock import Stopwatch
+from esm.core import messages as m
+from esm.core.model import Cause, Fate
+from esm.instants import iso_s
+from esm.story.words import COLUMNS, clean, counted, elapsed, short_shard
+from esm.trace import Entry, NotSaved, SavedAgain
+
+_LINE_EVERY_MS = 10_000
+_TABLE_AFTER = 20
+"""A table of more mappings would scroll."""
+
+_FATES = ("delivered", "filtered", "discarded", "expired", "blocked")
+_NARROWEST, _WIDEST = 10, 11
+
+Write = Callable[[str], None]
+
+
+class Problems:
+    """Writes a line for what goes wrong, and when it is over; what goes on is not repeated.
+
+    A batch that fails again is told of at its 2nd, 4th, 8th … attempt.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._away: dict[tuple[str, str | None], tuple[int, str | None]] = {}
+        self._attempts: dict[tuple[str, str | None, int], m.Invoke] = {}
+        self._unsaved_since_ms: int | None = None
+
+    def hear(self, entry: Entry) -> None:
+        """Tell of an entry, if it is a problem or the end of one."""
+        match entry.message:
+            case m.PollFailed(reason=m.PollFailure.UNAVAILABLE, error=error):
+                self._is_away(entry, error)
+            case m.OpenShard():
+                self._is_back(entry)
+            case m.RecordsArrived() as read:
+                self._is_back(entry)
+                self._read(entry, read)
+            case m.Invoke() as invoke:
+                self._attempts[entry.mapping, entry.shard_id, invoke.lane] = invoke
+            case m.Failed() | m.PartlyFailed() as failed:
+                self._failed(entry, failed)
+            case m.Resolved() as resolved:
+                self._resolved(entry, resolved)
+            case m.DestinationFailed(error=error):
+                self._tell(entry, f"the destination did not take a batch: {clean(error)}")
+            case m.StateDropped():
+                self._tell(entry, "W702  the last call of a tumbling window was given up")
+            case _:
+                self._heard_of_checkpoints(entry)
+
+    def _heard_of_checkpoints(self, entry: Entry) -> None:
+        since_ms = self._unsaved_since_ms
+        match entry.message:
+            case NotSaved(error=error) if since_ms is None:
+                self._unsaved_since_ms = entry.at_ms
+                text = f"checkpoints cannot be saved: {clean(error)}"
+                self._tell(entry, f"{text}; nothing is invoked until they are")
+            case SavedAgain() if since_ms is not None:
+                self._unsaved_since_ms = None
+                self._tell(entry, f"checkpoints are saved again, {_after(since_ms, entry)}")
+
+    def _is_away(self, entry: Entry, error: str) -> None:
+        place = entry.mapping, entry.shard_id
+        since_ms, known = self._away.get(place, (entry.at_ms, None))
+        self._away[place] = since_ms, error
+        if error != known:
+            self._tell(entry, f"cannot be read, and is tried again: {clean(error)}")
+
+    def _is_back(self, entry: Entry) -> None:
+        away = self._away.pop((entry.mapping, entry.shard_id), None)
+        away = away or self._away.pop((entry.mapping, None), None)
+        if away is not None:
+            self._tell(entry, f"is read again, {_after(away[0], entry)}")
+
+    def _read(self, entry: Entry, read: m.RecordsArrived) -> None:
+        if read.trimmed:
+            text = "the checkpoint is past the source's retention: records behind it are lost"
+            self._tell(entry, f"{text}; reading on from the oldest")
+
+    def _failed(self, entry: Entry, failed: m.Failed | m.PartlyFailed) -> None:
+        invoke = self._attempts.get((entry.mapping, entry.shard_id, failed.lane))
+        if invoke is None or invoke.attempt & (invoke.attempt - 1) or invoke.cause is Cause.BISECT:
+            return
+        batch = counted(len(invoke.records), "record")
+        again = f", attempt {invoke.attempt}" if invoke.attempt > 1 else ""
+        if isinstance(failed, m.PartlyFailed):
+            text = f"{batch}{again}: the function names number {failed.failed_from + 1} as failed"
+        else:
+            text = f"{batch}{again}: the function failed: {clean(failed.error)}"
+        self._tell(entry, text)
+
+    def _resolved(self, entry: Entry, resolved: m.Resolved) -> None:
+        count = counted(len(resolved.records), "record")
+        if resolved.fate is Fate.EXPIRED:
+            self._tell(entry, f"{count} expired at the source")
+        elif resolved.info is not None:
+            how = "sent to the destination" if resolved.info.delivered else "kept nowhere"
+            self._tell(entry, f"{count} discarded ({resolved.info.condition}), {how}")
+
+    def _tell(self, entry: Entry, text: str) -> None:
+        shard = f", shard {short_shard(entry.shard_id)}" if entry.shard_id else ""
+        self._line(entry.at_ms, f"{entry.mapping}{shard}: " if entry.mapping else "", text)
+
+    def _line(self, at_ms: int, who: str, text: str) -> None:
+        self._write(f"{iso_s(at_ms)[11:-1]}  {who}{text}")
+
+
+def _after(since_ms: int, entry: Entry) -> str:
+    return f"after {_time(entry.at_ms - since_ms)}"
+
+
+def _time(duration_ms: int) -> str:
+    return elapsed(max(duration_ms // 1000, 1) * 1000)
+
+
+class Standing:
+    """How far the run is: a table that is drawn anew on a terminal, a line every 10 s elsewhere."""
+
+    def __init__(self, books: LiveBooks) -> None:
+        self._books = books
+        self._stopwatch = Stopwatch()
+        self._next_ms = _LINE_EVERY_MS
+        self._live: Any = _table(books) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Standing:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def hear(self, _entry: Entry) -> None:
+        """Something has happened; a line may be due."""
+        if self._live is None and self._stopwatch.elapsed_ms() >= self._next_ms:
+            self._next_ms = self._stopwatch.elapsed_ms() + _LINE_EVERY_MS
+            print(_standing(self._books), file=sys.stderr, flush=True)
+
+
+def _standing(books: LiveBooks) -> str:
+    every = books.mappings.values()
+    failed = sum(each.failed for each in every)
+    behind_ms = max((each.behind for each in every), default=0)
+    errors = f", {counted(failed, 'call')} failed" if failed else ""
+    behind = f", {_time(behind_ms)} behind" if behind_ms >= 1000 else ""
+    return f"running: {books.delivered:,} records delivered{errors}{behind}"
+
+
+def _table(books: LiveBooks) -> Any:
+    """rich's live display, where rich is installed."""
+    try:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.table import Table
+    except ImportError:
+        return None
+
+    def draw() -> Any:
+        if len(books.mappings) > _TABLE_AFTER:
+            return _standing(books)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("mapping", no_wrap=True)
+        for name in ("delivered", "filtered", "discarded", "failed", "behind"):
+            table.add_column(name, justify="right")
+        for name, each in books.mappings.items():
+            counts = (each.delivered, each.filtered, each.discarded, each.failed)
+            behind = _time(each.behind) if each.behind >= 1000 else "-"
+            table.add_row(name, *(f"{count:,}" for count in counts), behind)
+        return table
+
+    console = Console(file=sys.stderr)
+    return Live(get_renderable=draw, console=console, refresh_per_second=4, transient=True)
+
+
+def summary_text(summary: LiveSummary) -> str:
+    """What is printed at the end, in 80 columns."""
+    mappings = summary.mappings
+    width = max([len("mapping"), *map(len, mappings)])
+    column = max(_NARROWEST, min(_WIDEST, (COLUMNS - width) // len(_FATES)))
+    lines = [f"{'mapping':<{width}}" + "".join(f"{name:>{column}}" for name in _FATES)]
+    for name, each in mappings.items():
+        counts = "".join(f"{getattr(each, fate):>{column},}" for fate in _FATES)
+        lines.append(f"{name:<{width}}{counts}")
+        if each.dropped:
+            lines.append(f"  {counted(each.dropped, 'record')} of them kept nowhere")
+        if each.lost:
+            lines.append("  records behind a checkpoint were past the source's retention")
+    calls = sum(each.invocations for each in mappings.values())
+    failed = sum(each.failed for each in mappings.values())
+    errors = f", {failed:,} failed" if failed else ""
+    how = f"{summary.ended} after {elapsed(summary.milliseconds)}"
+    return "\n".join([*lines, f"{counted(calls, 'invocation')}{errors}; {how}"]) + "\n"

@@ -1,0 +1,160 @@
+"""`esm run`: mappings of the template, kept running on embedded or real sources.
+
+Only the command line; what it does is `esm.cli.running`, imported when it is done.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from esm.cli.command import ConfiguredCommand
+from esm.cli.options import mapping_options, take_properties
+from esm.cli.template_options import TemplateOptions, take_template, template_options
+from esm.cli.variables import VariablesFile, variables_option
+from esm.errors import InvalidValue
+from esm.instants import duration_ms
+
+FAILURES = ("discarded", "dropped", "expired", "blocked", "function-error")
+_FAIL_ON = "discarded,dropped,expired,blocked"
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says, beside the properties of a mapping.
+
+    `until_ms`: for so long; -1 until it is idle; None for ever.
+    """
+
+    mappings: tuple[str, ...]
+    template: TemplateOptions
+    env_vars: VariablesFile | None
+    feed: tuple[str, ...]
+    until_ms: int | None
+    poll_interval_ms: int | None
+    fresh: bool
+    endpoint_url: str | None
+    aws: bool
+    profile: str | None
+    port: int | None
+    limits: bool
+    settings: tuple[str, ...]
+    fail_on: frozenset[str]
+    output: str
+    trace: Path | None
+    debug: bool
+
+
+IDLE = -1
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Milliseconds; a number alone is seconds."""
+    if value is None:
+        return None
+    try:
+        return duration_ms(float(value) if _NUMBER.fullmatch(value) else value)
+    except InvalidValue as error:
+        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
+
+
+def _until(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    return IDLE if value == "idle" else _duration(ctx, param, value)
+
+
+def _interval(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    interval_ms = _duration(ctx, param, value)
+    if interval_ms == 0:
+        raise click.BadParameter("0 would poll without a pause: write 0.01", ctx, param)
+    return interval_ms
+
+
+def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozenset[str]:
+    words = frozenset(value.split(",")) - {"none"}
+    if unknown := sorted(words - set(FAILURES)):
+        known = ", ".join((*FAILURES, "none"))
+        raise click.BadParameter(f"{unknown[0]!r} is none of {known}", ctx, param)
+    return words
+
+
+@click.command(cls=ConfiguredCommand)
+@click.argument("mappings", nargs=-1, metavar="[MAPPING...]")
+@template_options
+@variables_option
+@mapping_options
+@click.option(
+    "--feed",
+    multiple=True,
+    metavar="[MAPPING=]FILE",
+    help="Captured records, put where the mapping reads that is named, or that reads their stream.",
+)
+@click.option(
+    "--until",
+    "until_ms",
+    callback=_until,
+    metavar="idle|5m",
+    help="Go on until nothing is left to do, or for so long.  [for ever]",
+)
+@click.option(
+    "--poll-interval",
+    "poll_interval_ms",
+    callback=_interval,
+    metavar="SECONDS",
+    help="How often a shard is read.  [as AWS: 1 for Kinesis, 0.25 for DynamoDB]",
+)
+@click.option("--fresh", is_flag=True, help="Begin anew: checkpoints are set aside.")
+@click.option(
+    "--endpoint-url",
+    metavar="URL",
+    help="Of what speaks AWS's API on this machine.  [the embedded AWS]",
+)
+@click.option("--aws", is_flag=True, help="Read and write in a real account.")
+@click.option("--profile", metavar="NAME", help="Whose account, with --aws.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Of the embedded AWS; 0 takes a free one.  [4577, or a free one]",
+)
+@click.option("--limits", is_flag=True, help="Shards of the embedded AWS have AWS's limits.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A choice of esm's own."
+)
+@click.option(
+    "--fail-on",
+    default=_FAIL_ON,
+    callback=_failures,
+    help=f"What exit code 1 stands for; also function-error, none.  [{_FAIL_ON}]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    help="jsonl: a line for each call, as it ends.  [text]",
+)
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write everything that happens to a file, JSONL.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of a mistake in esm.")
+def run(**values: Any) -> int:
+    """Keep mappings running: all of the template's that are enabled, or those that are named.
+
+    Streams, tables, queues, topics and buckets of the template are made in an AWS of this
+    machine, which `esm serve` keeps between runs. Ctrl-C lets what is in flight end, and saves.
+
+    \b
+    esm run
+    esm run EnrichSignups --feed events/ --until idle
+    """
+    properties = take_properties(values)
+    options = Options(template=take_template(values), **values)
+    from esm.cli.running import run as go
+
+    return go(options, properties)

@@ -1,0 +1,278 @@
+"""What `esm run` does: read and check everything, bring up what is needed, run, then answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event, Thread, current_thread, main_thread
+from types import FrameType
+from typing import Any, BinaryIO
+
+import msgspec
+
+from esm.assembly import function_of, load_handler_of
+from esm.checkpoints.sqlite import SqliteCheckpoints
+from esm.cli.environment import handlers_print_to_stderr, offline
+from esm.cli.failures import BAD_OUTCOME, INTERRUPTED
+from esm.cli.live_books import CallLine, LiveBooks, LiveSummary
+from esm.cli.live_endpoints import Endpoints, announced, endpoints, say_where
+from esm.cli.live_feeds import Feed, feed_of
+from esm.cli.live_lines import Problems, Standing, summary_text
+from esm.cli.live_mappings import Planned, plan, secrets_of, select
+from esm.cli.mask import Mask
+from esm.cli.options import fixes_in_flags
+from esm.cli.output import write_answer
+from esm.cli.reaching import Reach
+from esm.cli.run import IDLE, Options
+from esm.clock import SystemClock
+from esm.embedded.guard import AwsGuard
+from esm.embedded.provisioning import provide
+from esm.errors import EndpointError
+from esm.feeding import feed
+from esm.instants import iso_ms
+from esm.invokers.live import LiveFunction
+from esm.live import LiveRun
+from esm.ports import LiveSource, SourceUnavailable
+from esm.settings import Settings, parse_settings
+from esm.template import Template
+from esm.trace import Entry, TraceFile
+from esm.wiring import destination_live, source_live
+
+STATE = Path(".esm")
+_STDERR = 2  # written to as it is: a signal may come in the middle of a print
+_CHECKPOINTS = STATE / "checkpoints.db"
+
+
+def run(options: Options, properties: dict[str, Any]) -> int:
+    """Run, print the summary, and give the exit code."""
+    with fixes_in_flags():
+        settings = parse_settings(options.settings)
+    template = options.template.load_to_run()
+    now_ms = SystemClock().now_ms()
+    with Mask(template.secrets).on_errors():
+        mappings, disabled = select(template, options.mappings)
+        planned = plan(template, mappings, properties, options.env_vars, settings, now_ms)
+    mask = Mask(secrets_of(template, planned))
+    with mask.on_errors():
+        feeds = [feed_of(each, planned) for each in options.feed]
+        return _Run(options, settings, template, planned, feeds, mask).run(disabled)
+
+
+class _Run:
+    """One run, from the first line that it prints to its exit code."""
+
+    def __init__(
+        self,
+        options: Options,
+        settings: Settings,
+        template: Template,
+        planned: list[Planned],
+        feeds: list[Feed],
+        mask: Mask,
+    ) -> None:
+        self._options = options
+        self._settings = settings
+        self._template = template
+        self._planned = planned
+        self._feeds = feeds
+        self._mask = mask
+        self._signal: int | None = None
+        self._lines: BinaryIO | None = None
+        self._is_stopping = Event()
+
+    def run(self, disabled: list[str]) -> int:
+        """Bring it up, run it, and take it down."""
+        for name in disabled:
+            print(f"{name} is disabled: not polled", file=sys.stderr)
+        options = self._options
+        reach = Reach(options.endpoint_url, options.aws, options.profile)
+        region = options.template.region
+        with ExitStack() as stack:
+            self._lines = stack.enter_context(_stdout_as_it_is())
+            store = stack.enter_context(SqliteCheckpoints(_CHECKPOINTS))
+            if not options.aws:
+                stack.enter_context(offline(region, {}))
+            found = stack.enter_context(
+                endpoints(reach, STATE, port=options.port, region=region, limits=options.limits)
+            )
+            os.environ.update(found.variables())
+            if found.embedded is not None:
+                provide(self._template, found.embedded, region)
+            if found.own is not None:
+                stack.enter_context(announced(found.own, STATE))
+            say_where(found)
+            if not options.aws:
+                stack.enter_context(AwsGuard(now=SystemClock().now_ms))
+            stack.enter_context(handlers_print_to_stderr())
+            summary = self._through(store, found, stack)
+        self._answer(summary)
+        return self._exit_code(summary)
+
+    def _through(self, store: SqliteCheckpoints, found: Endpoints, stack: ExitStack) -> LiveSummary:
+        options = self._options
+        books = LiveBooks((each.name for each in self._planned), self._on_call)
+        start_ms = SystemClock().now_ms()
+        standing = Standing(books)
+        hear = [books.hear, Problems(self._write).hear, standing.hear]
+        if options.trace is not None:
+            file = TraceFile(options.trace, start_ms, self._mask.json)
+            hear.append(stack.enter_context(file).add)
+
+        def hear_all(entry: Entry) -> None:
+            for each in hear:
+                each(entry)
+
+        live = LiveRun(store, self._settings, hear_all, poll_interval_ms=options.poll_interval_ms)
+        self._map_all(live, store, found)
+        self._feed(live, found)
+        with self._stopped_by_signals(live), standing:
+            ended = live.run(self._until())
+        duration_ms = live.clock.now_ms() - start_ms
+        return books.summary(ended, iso_ms(start_ms), duration_ms, live.blocked())
+
+    def _until(self) -> Any:
+        until_ms = self._options.until_ms
+        return "idle" if until_ms == IDLE else until_ms and until_ms / 1000
+
+    # --- what runs ---------------------------------------------------------------------------
+
+    def _map_all(self, live: LiveRun, store: SqliteCheckpoints, found: Endpoints) -> None:
+        functions: dict[str, LiveFunction] = {}
+        for each in self._planned:
+            if each.function_arn not in functions:
+                functions[each.function_arn] = _function(each, live.clock.now_ms)
+            source = source_live(each.source_arn, found.make_client)
+            _describe(each.name, source)
+            self._claim(store, each.name, source, found)
+            arn = each.properties.on_failure
+            destination = None
+            if arn is not None:
+                destination = destination_live(arn, found.make_client, wait=self._wait)
+            live.map(
+                each.name,
+                source,
+                functions[each.function_arn],
+                each.function_arn,
+                each.properties,
+                destination,
+            )
+
+    def _claim(
+        self, store: SqliteCheckpoints, name: str, source: LiveSource, found: Endpoints
+    ) -> None:
+        service = "dynamodbstreams" if ":dynamodb:" in source.arn else "kinesis"
+        embedded = found.is_embedded(service)
+        forgotten = store.forget(name, source.arn) if self._options.fresh else None
+        aside = store.claim(name, source.arn, source.incarnation, embedded=embedded) or forgotten
+        if aside is not None:
+            self._write(str(aside))
+
+    def _wait(self, seconds: float) -> bool:
+        """A pause of a destination's; False when there is no time for it."""
+        return not self._is_stopping.wait(seconds)
+
+    # --- feeding -----------------------------------------------------------------------------
+
+    def _feed(self, live: LiveRun, found: Endpoints) -> None:
+        """Put the captures in a thread, once all mappings know where they begin."""
+        if not self._feeds:
+            return
+        live.keep_busy(+1)
+
+        def put_all() -> None:
+            try:
+                live.begun.wait()
+                for each in self._feeds:
+                    if not self._is_stopping.is_set():
+                        feed(each.capture, found.make_client, each.arn, wait=self._wait)
+            except Exception as error:
+                if not self._is_stopping.is_set():
+                    live.fail(error)
+            finally:
+                live.keep_busy(-1)
+
+        Thread(target=put_all, name="esm feed", daemon=True).start()
+
+    # --- the end -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _stopped_by_signals(self, live: LiveRun) -> Iterator[None]:
+        """The first signal stops the run, the second one ends the process."""
+        if current_thread() is not main_thread():
+            yield
+            return
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            if self._signal is not None:
+                os._exit(128 + number)
+            self._signal = number
+            self._is_stopping.set()
+            os.write(_STDERR, b"stopping: what is in flight may end; once more ends it at once\n")
+            live.stop()
+
+        before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _answer(self, summary: LiveSummary) -> None:
+        if self._options.output == "text":
+            write_answer(self._mask.text(summary_text(summary)))
+        elif self._options.output == "json":
+            document = self._mask.json(msgspec.to_builtins(summary))
+            write_answer(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+
+    def _exit_code(self, summary: LiveSummary) -> int:
+        if self._signal == signal.SIGINT:
+            return INTERRUPTED
+        if self._signal is not None:
+            return 0
+        return BAD_OUTCOME if self._options.fail_on.intersection(summary.problems) else 0
+
+    def _on_call(self, line: CallLine) -> None:
+        if self._options.output == "jsonl" and self._lines is not None:
+            document = self._mask.json(msgspec.to_builtins(line))
+            try:
+                self._lines.write(msgspec.json.encode(document) + b"\n")
+                self._lines.flush()
+            except BrokenPipeError:  # whoever read them has enough
+                self._lines = None
+
+    def _write(self, line: str) -> None:
+        print(self._mask.text(line), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _stdout_as_it_is() -> Iterator[BinaryIO]:
+    """What stdout is now, also where handlers' prints have its place."""
+    with os.fdopen(os.dup(1), "wb") as stdout:
+        yield stdout
+
+
+def _function(planned: Planned, now: Callable[[], int]) -> LiveFunction:
+    resource = planned.function
+    return LiveFunction(
+        resource.logical_id,
+        lambda: load_handler_of(resource),
+        function_of(resource, planned.qualifier),
+        planned.function_arn,
+        now,
+    )
+
+
+def _describe(name: str, source: LiveSource) -> None:
+    try:
+        source.describe()
+    except SourceUnavailable as error:
+        raise EndpointError(
+            "E544",
+            f"{name} cannot read {source.arn}: {error}",
+            why="the endpoint was asked for the stream",
+            fix="look whether it is up, and whether the stream is there",
+        ) from error

@@ -1,0 +1,200 @@
+"""`esm run` as people use it: in a process of its own, fed over HTTP, ended by signals."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+
+import pytest
+from live_desk import HANDLER, MAPPING, Desk
+
+FAST = ("--port", "0", "--poll-interval", "0.02")
+
+
+def test_what_is_put_into_a_running_one_reaches_the_function(desk: Desk):
+    running = desk.start("run", *FAST)
+    running.put("a", "b")
+    running.until_seen("a", "b")
+    running.signal(signal.SIGTERM)
+    assert running.wait() == 0
+    assert "embedded: its streams end with this run (esm serve keeps them)" in running.stderr
+    assert running.stdout.splitlines() == [
+        "mapping     delivered   filtered  discarded    expired    blocked",
+        "SeenOrders          2          0          0          0          0",
+        running.stdout.splitlines()[-1],
+    ]
+    assert "1 invocation" in running.stdout or "2 invocations" in running.stdout
+
+
+def test_a_run_until_idle_ends_by_itself_and_says_what_it_did(desk: Desk):
+    desk.capture("orders.jsonl", *(f"k{number}" for number in range(250)))
+    done = desk.run("run", *FAST, "--feed", "orders.jsonl", "--until", "idle", "-o", "json")
+    assert done.code == 0, done.stderr
+    assert desk.seen == [f"k{number}" for number in range(250)]
+    assert done.answer["ended"] == "idle"
+    assert done.answer["mappings"][MAPPING]["delivered"] == 250
+    assert done.answer["problems"] == []
+
+
+def test_ctrl_c_lets_what_is_in_flight_end_and_saves_it(desk: Desk):
+    slow = HANDLER.replace("    lines", "    import time; time.sleep(0.5)\n    lines")
+    desk.write(slow, batch=1)
+    served = desk.serve()
+    first = desk.start("run", *FAST[2:])
+    served.until(lambda: first.url == served.url)
+    first.put("a", "b", "c")
+    first.until_seen("a")
+    first.signal(signal.SIGINT)
+    assert first.wait() == 130
+    seen = desk.seen
+    assert len(seen) < 3
+    second = desk.run("run", *FAST[2:], "--until", "idle")
+    assert second.code == 0, second.stderr
+    assert desk.seen == ["a", "b", "c"]  # nothing twice, nothing left out
+
+
+def test_a_second_signal_ends_it_at_once(desk: Desk):
+    desk.write(HANDLER + "    import time; time.sleep(60)\n", timeout=100)
+    running = desk.start("run", *FAST)
+    running.put("a")
+    running.until_seen("a")
+    running.signal(signal.SIGINT)
+    running.until(lambda: "stopping" in running.stderr)
+    running.signal(signal.SIGINT)
+    assert running.wait() == 130
+
+
+def test_what_fails_is_told_in_a_line_and_goes_to_the_destination(desk: Desk):
+    desk.write("def handler(event, context):\n    raise ValueError('no such tariff')\n")
+    running = desk.start("run", *FAST, "--set", "backoff_first=10ms")
+    running.put("a")
+    running.until(lambda: "sent to the destination" in running.stderr)
+    queues = running.client("sqs")
+    url = queues.get_queue_url(QueueName="failed")["QueueUrl"]
+    assert queues.receive_message(QueueUrl=url)["Messages"]
+    running.signal(signal.SIGTERM)
+    running.wait()
+    lines = [line[10:] for line in running.stderr.splitlines() if MAPPING in line]
+    assert lines == [
+        "SeenOrders, shard 0: 1 record: the function failed: ValueError: no such tariff",
+        "SeenOrders, shard 0: 1 record, attempt 2: the function failed: ValueError: no such tariff",
+        "SeenOrders, shard 0: 1 record discarded (RetryAttemptsExhausted), sent to the destination",
+    ]
+
+
+def test_a_discarded_record_makes_exit_code_1(desk: Desk):
+    desk.write("def handler(event, context):\n    raise ValueError\n")
+    desk.capture("one.jsonl", "k")
+    arguments = ("--feed", "one.jsonl", "--until", "idle", "--set", "backoff_first=10ms")
+    assert desk.run("run", *FAST, *arguments).code == 1
+    assert desk.run("run", *FAST, *arguments, "--fail-on", "none").code == 0
+
+
+class TestState:
+    def test_a_second_run_on_the_same_state_is_refused(self, desk: Desk):
+        first = desk.start("run", *FAST)
+        first.until(lambda: "aws" in first.stderr)
+        second = desk.run("run", *FAST)
+        assert second.code == 6
+        assert "E601" in second.stderr
+        assert first.code is None
+
+    def test_streams_of_an_earlier_start_are_others_and_the_checkpoints_are_set_aside(self, desk):
+        first = desk.start("run", *FAST)
+        first.put("a")
+        first.until_seen("a")
+        first.signal(signal.SIGTERM)
+        first.wait()
+        second = desk.start("run", *FAST)
+        second.put("b")
+        second.until_seen("b")
+        assert "SeenOrders: the checkpoints of 1 shard are set aside" in second.stderr
+
+    def test_a_run_goes_on_where_the_last_one_ended_as_long_as_the_server_lives(self, desk: Desk):
+        served = desk.serve()
+        for key in ("a", "b"):
+            run = desk.start("run", "--poll-interval", "0.02")
+            run.until(lambda run=run: f"{served.url}, the esm serve that is running" in run.stderr)
+            run.put(key)
+            run.until_seen(key)
+            run.signal(signal.SIGTERM)
+            run.wait()
+        assert desk.seen == ["a", "b"]
+
+    def test_fresh_begins_anew_and_says_so(self, desk: Desk):
+        served = desk.serve()
+        first = desk.start("run", "--poll-interval", "0.02")
+        first.put("a")
+        first.until_seen("a")
+        first.signal(signal.SIGTERM)
+        first.wait()
+        again = desk.start("run", "--poll-interval", "0.02", "--fresh")
+        again.until(lambda: desk.seen == ["a", "a"])
+        assert "set aside, as you wanted" in again.stderr
+        assert served.code is None
+
+    def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(self, desk: Desk):
+        (desk.folder / ".esm").mkdir()
+        file = desk.folder / ".esm" / "checkpoints.db"
+        file.write_bytes(b"not a database")
+        refused = desk.run("run", *FAST)
+        assert refused.code == 6
+        assert file.read_bytes() == b"not a database"
+        assert "Traceback" not in refused.stderr
+
+    def test_a_sound_file_is_left_behind(self, desk: Desk):
+        run = desk.start("run", *FAST)
+        run.put("a")
+        run.until_seen("a")
+        run.kill()
+        with sqlite3.connect(desk.folder / ".esm" / "checkpoints.db") as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+class TestMistakes:
+    def test_a_mapping_that_is_not_there(self, desk: Desk):
+        refused = desk.run("run", "SeenOrder")
+        assert refused.code == 3
+        assert "fix    esm run SeenOrders" in refused.stderr
+
+    def test_an_endpoint_off_this_machine(self, desk: Desk):
+        refused = desk.run("run", "--endpoint-url", "http://example.com:4566")
+        assert refused.code == 5
+        assert "is not on this machine" in refused.stderr
+        assert "--aws" in refused.stderr
+
+    def test_an_endpoint_where_nobody_listens(self, desk: Desk):
+        refused = desk.run("run", "--endpoint-url", "http://127.0.0.1:1")
+        assert refused.code == 5
+        assert "E544" in refused.stderr
+
+    def test_a_port_that_is_taken(self, desk: Desk):
+        served = desk.serve()
+        refused = desk.run("run", "--port", served.url.rpartition(":")[2])
+        assert refused.code == 5
+        assert "E535" in refused.stderr
+
+    def test_a_handler_that_cannot_be_imported_is_told_before_anything_is_read(self, desk: Desk):
+        desk.write("import no_such_module\n")
+        refused = desk.run("run", *FAST)
+        assert refused.code == 4
+        assert "E302" in refused.stderr
+
+    def test_nothing_but_disabled_mappings(self, desk: Desk):
+        text = (desk.folder / "template.yaml").read_text()
+        text = text.replace("BatchSize", "Enabled: false\n            BatchSize")
+        (desk.folder / "template.yaml").write_text(text)
+        refused = desk.run("run", *FAST)
+        assert refused.code == 2
+        assert "nothing to run: SeenOrders is disabled" in refused.stderr
+
+    def test_a_feed_that_is_not_there(self, desk: Desk):
+        refused = desk.run("run", *FAST, "--feed", "nowhere.jsonl")
+        assert refused.code == 2
+        assert "E420" in refused.stderr
+
+    @pytest.mark.parametrize("until", ["soon", "-5"])
+    def test_until_when(self, desk: Desk, until: str):
+        refused = desk.run("run", *FAST, "--until", until)
+        assert refused.code == 2
+        assert "Invalid value for '--until'" in refused.stderr
