@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 from typing import Any, BinaryIO
@@ -35,16 +34,17 @@ from esm.errors import EndpointError
 from esm.feeding import feed
 from esm.instants import iso_ms
 from esm.invokers.live import LiveFunction
+from esm.invokers.named_output import named_output
 from esm.live import LiveRun
 from esm.ports import LiveSource, SourceUnavailable
 from esm.settings import Settings, parse_settings
+from esm.state import CHECKPOINTS, FOLDER
 from esm.template import Template
 from esm.trace import Entry, TraceFile
 from esm.wiring import destination_live, source_live
 
-STATE = Path(".esm")
 _STDERR = 2  # written to as it is: a signal may come in the middle of a print
-_CHECKPOINTS = STATE / "checkpoints.db"
+_CHECKPOINTS = FOLDER / CHECKPOINTS
 
 
 def run(options: Options, properties: dict[str, Any]) -> int:
@@ -97,13 +97,13 @@ class _Run:
             if not options.aws:
                 stack.enter_context(offline(region, {}))
             found = stack.enter_context(
-                endpoints(reach, STATE, port=options.port, region=region, limits=options.limits)
+                endpoints(reach, FOLDER, port=options.port, region=region, limits=options.limits)
             )
             os.environ.update(found.variables())
             if found.embedded is not None:
                 provide(self._template, found.embedded, region)
             if found.own is not None:
-                stack.enter_context(announced(found.own, STATE))
+                stack.enter_context(announced(found.own, FOLDER))
             say_where(found)
             if not options.aws:
                 stack.enter_context(AwsGuard(now=SystemClock().now_ms))
@@ -126,6 +126,7 @@ class _Run:
             for each in hear:
                 each(entry)
 
+        stack.enter_context(named_output(self._write_of_function))
         live = LiveRun(store, self._settings, hear_all, poll_interval_ms=options.poll_interval_ms)
         self._map_all(live, store, found)
         self._feed(live, found)
@@ -141,10 +142,10 @@ class _Run:
     # --- what runs ---------------------------------------------------------------------------
 
     def _map_all(self, live: LiveRun, store: SqliteCheckpoints, found: Endpoints) -> None:
-        functions: dict[str, LiveFunction] = {}
+        functions = {e.function_arn: _function(e, live.clock.now_ms) for e in self._planned}
+        for function in functions.values():
+            function.warm_up()
         for each in self._planned:
-            if each.function_arn not in functions:
-                functions[each.function_arn] = _function(each, live.clock.now_ms)
             source = source_live(each.source_arn, found.make_client)
             _describe(each.name, source)
             self._claim(store, each.name, source, found)
@@ -243,6 +244,11 @@ class _Run:
                 self._lines.flush()
             except BrokenPipeError:  # whoever read them has enough
                 self._lines = None
+
+    def _write_of_function(self, function: str, line: str) -> None:
+        """A line of a function's; with its name, where there are several."""
+        is_alone = len({each.function_arn for each in self._planned}) == 1
+        self._write(line if is_alone else f"{function} | {line}")
 
     def _write(self, line: str) -> None:
         print(self._mask.text(line), file=sys.stderr, flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from threading import Event
 from types import FrameType
 
@@ -17,15 +16,15 @@ from esm.embedded.aws import EmbeddedAws
 from esm.embedded.endpoint_file import find_running
 from esm.embedded.provisioning import provide
 from esm.errors import EndpointError, TemplateError
+from esm.state import FOLDER
 
-STATE = Path(".esm")
 _MOST_SHOWN = 8
 
 
 def serve(options: TemplateOptions, port: int | None, *, limits: bool) -> int:
     """Listen, print the address, and give the exit code when a signal ends it."""
     template = None if _has_no_template(options) else options.load_to_run()
-    running = find_running(STATE)
+    running = find_running(FOLDER)
     if running is not None and port is None:
         raise EndpointError(
             "E538",
@@ -35,7 +34,7 @@ def serve(options: TemplateOptions, port: int | None, *, limits: bool) -> int:
         )
     with EmbeddedAws(port=port, region=options.region, limits=limits) as aws:
         made = [] if template is None else provide(template, aws.url, options.region)
-        with announced(aws, STATE):
+        with announced(aws, FOLDER):
             write_answer(f"{aws.url}\n")
             for line in _told(made):
                 print(line, file=sys.stderr)

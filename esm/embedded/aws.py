@@ -67,8 +67,9 @@ class EmbeddedAws:
             RedshiftDataApi(pages.warehouses),
             pages,
         )
-        self._dispatcher = Dispatcher(services, self.now, self.incarnation)
-        self._server = Server(App(self._dispatcher.respond), self._dispatcher.keep_up)
+        self._dispatcher = Dispatcher(services, self.now)
+        app = App(self._dispatcher.respond)
+        self._server = Server(app, self._dispatcher.keep_up, self.incarnation)
 
     def __enter__(self) -> Self:
         self.start()
@@ -121,6 +122,7 @@ class EmbeddedAws:
 
     def start(self) -> None:
         """Listen. Raises EndpointError E535 when the port was asked for and is taken."""
+        assert self._port is None, "it is started once; each start is an incarnation"
         if self._asked_port is not None:
             self._port = self._server.start(self._asked_port)
             return

@@ -66,7 +66,7 @@ def find_running(folder: Path) -> str | None:
 def _read(folder: Path) -> Endpoint | None:
     try:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=Endpoint)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -76,7 +76,7 @@ def _asked(port: int) -> str | None:
     try:
         connection.request("GET", _HEALTH)
         return msgspec.json.decode(connection.getresponse().read(), type=_Health).incarnation
-    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+    except (OSError, http.client.HTTPException, msgspec.DecodeError, UnicodeDecodeError):
         return None
     finally:
         connection.close()

@@ -32,6 +32,10 @@ MOST_LEFT_BEHIND = 5
 """Threads of one function that did not end at its timeout; with so many it is not invoked."""
 
 
+class _Loaded(Exception):
+    """There is nothing to invoke it with: it was only to be loaded."""
+
+
 class LiveFunction:
     """Invokes one function, an invocation at a time; others run side by side with it.
 
@@ -76,6 +80,18 @@ class LiveFunction:
         if running is not None and running.deadline_ms is not None:
             return running.deadline_ms
         return self.now() + self.calls.timeout_ms if self._unanswered else None
+
+    def warm_up(self) -> None:
+        """Have an environment with the handler loaded, and wait for it; raises what load raises."""
+        results: SimpleQueue[FunctionResult] = SimpleQueue()
+
+        def no_event() -> dict[str, Any]:
+            raise _Loaded
+
+        self.submit(no_event, "", results.put)
+        error = results.get().error
+        if error is not None and not isinstance(error, _Loaded):
+            raise error
 
     def submit(
         self,
@@ -261,8 +277,8 @@ class _Environment:
         watch = Stopwatch()
         self.running = invocation
         try:
-            event = invocation.build_event()
             handler = self._loaded()
+            event = invocation.build_event()
             watch, start_ms = Stopwatch(), live.now()
             context = live.calls.context(invocation.request_id, start_ms)
             invocation.deadline_ms = start_ms + live.calls.timeout_ms

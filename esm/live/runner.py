@@ -22,6 +22,7 @@ from esm.core.messages import (
     DestinationFailed,
     GetRecords,
     Invoke,
+    OpenShard,
     PollFailed,
     PollFailure,
     RecordsArrived,
@@ -48,6 +49,8 @@ POLL_THREADS = 16
 _PUSH_QUIET_MS = 2_000
 """So long after the last record a pushed source counts as idle: it says nothing while it is."""
 _LONGEST_HOLD_MS = 5
+_DOZES, _LONGEST_DOZE_MS = 100, 10
+"""The loop may be late for a poll by a hundredth of the pace, and by no more than 10 ms."""
 _SOON = 2
 """After so many listings without its children, a shard is taken for the last of its line."""
 _RETRY_MS = (1_000, 30_000)
@@ -112,6 +115,10 @@ class LiveRunner(Runner):
         """Counts whatever has happened; a read that began after it and was empty saw nothing."""
         self._stirred_ms = 0
         self._seen: dict[OpenedShard, int] = {}
+        self._reads = 0
+        """How many are under way."""
+        self._doze_ms = 0
+        """An empty read need not wake the loop, which looks after so long anyway."""
         self._on_wake = self._post_wake
 
     def post(self, happened: Callable[[], None]) -> None:
@@ -161,7 +168,14 @@ class LiveRunner(Runner):
             if ended is not None:
                 return ended
             alarms = [each for each in (due_ms, *self._alarms()) if each and each > now_ms]
-            self.clock.wait_until(min([until_ms, *alarms]))
+            self.clock.wait_until(self._awake_ms(now_ms, min([until_ms, *alarms])))
+
+    def _awake_ms(self, now_ms: int, alarm_ms: int) -> int:
+        """When to go on if nothing is posted: many idle shards share one awakening."""
+        if not self._doze_ms:
+            return alarm_ms
+        soon_ms = now_ms + self._doze_ms
+        return soon_ms if self._reads else max(alarm_ms, soon_ms)
 
     def _ended(self, now_ms: int, until_ms: int, *, to_idle: bool) -> Ended | None:
         if self.is_stopping and not self._is_at_work():
@@ -245,16 +259,19 @@ class LiveRunner(Runner):
     # --- commands ----------------------------------------------------------------------------
 
     def _read(self, shard: OpenedShard, command: GetRecords, now_ms: int) -> None:
+        self._reads += 1
         job = partial(self._ask, shard, command, self._stirs)
         self._pollers[shard.pipeline].submit(job)
 
     def _ask(self, shard: OpenedShard, command: GetRecords, stirs: int) -> None:
         """In a thread: one read."""
-        if shard.is_gone:
-            return
         read = shard.reader.read(command.position, command.limit, self.clock.now_ms())
         read = shard.pipeline.filtered(shard.machine.shard_id, read)
-        self.post(partial(self._have_read, shard, command, read, stirs))
+        happened = partial(self._have_read, shard, command, read, stirs)
+        if self._doze_ms and is_empty(read):
+            self._clock.post_quietly(happened)
+        else:
+            self.post(happened)
 
     def _have_read(
         self,
@@ -263,6 +280,7 @@ class LiveRunner(Runner):
         read: RecordsArrived | PollFailed,
         stirs: int,
     ) -> None:
+        self._reads -= 1
         if shard.is_gone:
             return
         now_ms = self.clock.now_ms()
@@ -389,6 +407,12 @@ class LiveRunner(Runner):
             self._do_later(failures + 1, partial(self._list_again, pipeline, failures + 1))
             if failures < _SOON:
                 self._unlisted.add(pipeline)
+
+    def _open(self, pipeline: Pipeline, command: OpenShard, now_ms: int) -> None:
+        super()._open(pipeline, command, now_ms)
+        paces = [each.terms.policy.poll_interval_ms for each in self._shards]
+        doze_ms = min([ms // _DOZES for ms in paces if ms], default=0)
+        self._doze_ms = min(doze_ms, _LONGEST_DOZE_MS) if doze_ms > 1 else 0
 
     def _waiting(self) -> list[Pipeline]:
         """Those that begin later."""

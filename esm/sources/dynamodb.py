@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from esm.core.model import AtTimestamp, Latest, Position, Shard, TrimHorizon
@@ -25,6 +24,7 @@ from esm.sources.dynamodb_stream_wire import (
 from esm.sources.kinesis_wire import INCARNATION_HEADER, IteratorAnswer
 from esm.sources.live_calls import CallFailed, call, call_for
 from esm.sources.live_clients import guard_parsing
+from esm.sources.live_lineage import parents_first
 
 _GET_RECORDS = "before-parse.dynamodb-streams.GetRecords"
 
@@ -66,7 +66,7 @@ class DynamoDbStreamSource:
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """All shards that the stream lists, parents before children. Raises SourceUnavailable."""
         try:
-            return _parents_first(_shards(self._pages()))
+            return parents_first(_shards(self._pages()))
         except CallFailed as failed:
             raise failed.unavailable from failed
 
@@ -144,18 +144,6 @@ class DynamoDbStreamSource:
 
 def _shards(pages: Sequence[StreamAnswer]) -> list[WireShard]:
     return [shard for page in pages for shard in page.stream_description.shards]
-
-
-def _parents_first(shards: Sequence[WireShard]) -> list[Shard]:
-    """The shards with their parents, those too that are past retention and not listed."""
-    listed = {shard.shard_id: shard for shard in shards}
-    order = TopologicalSorter(
-        {s.shard_id: [p for p in s.parent_ids if p in listed] for s in shards}
-    )
-    try:
-        return [Shard(shard_id, listed[shard_id].parent_ids) for shard_id in order.static_order()]
-    except CycleError as error:
-        raise CallFailed(f"shards that are their own parents: {error}", status=200) from error
 
 
 def _server(answer: StreamAnswer) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from esm.core.messages import PollFailed, RecordsArrived
-from esm.core.model import After, AtTimestamp, Position
+from esm.core.model import After, AtTimestamp, Latest, Position
 from esm.payloads.dynamodb import DynamoDbRecord
 from esm.sources.dynamodb_changes import ITEM_BYTES_MAX, STREAM_RULES
 from esm.sources.dynamodb_stream_wire import WireShard, read_answer, read_records
@@ -160,6 +160,8 @@ class DynamoDbStreamReader:
                 return _after(sequence_number_of(position.position))
             case AtTimestamp() if self._too_old is not None:
                 return _after(self._too_old)
+            case Latest():
+                return {"ShardIteratorType": "LATEST"}
         return _HORIZON
 
     def _check_end(self) -> None:

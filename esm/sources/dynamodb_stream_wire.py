@@ -21,20 +21,13 @@ _START = 100  # bytes
 _json_text = msgspec.json.encode
 
 
-class WireIdentity(msgspec.Struct, frozen=True, gc=False, rename="pascal"):
-    """Who changed an item, in the API's words."""
-
-    type: str
-    principal_id: str
-
-
 class WireRecord(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A record of an answer; the `dynamodb` part is not looked into."""
 
     event_id: str = msgspec.field(name="eventID")
     event_name: str
     dynamodb: msgspec.Raw
-    user_identity: WireIdentity | None = None
+    user_identity: dict[str, str] | None = None
 
 
 class WireAnswer(msgspec.Struct, frozen=True, gc=False, rename="pascal"):
@@ -99,8 +92,8 @@ def keep_body(
 
 
 def kept_body(answer: dict[str, Any]) -> bytes:
-    """The body that the hook has put into botocore's answer."""
-    body: bytes = answer[_BODY]
+    """The body that the hook has put into botocore's answer; none where there was no answer."""
+    body: bytes = answer.get(_BODY, b"")
     return body
 
 
@@ -125,7 +118,6 @@ def _compact(body: bytes) -> bytes:
 def _record(wire: WireRecord, shard_id: str) -> DynamoDbRecord:
     part = _PART.decode(wire.dynamodb)
     arrived_ms = int(part.approximate_creation_date_time) * 1000
-    who = wire.user_identity
     return weighed_record(
         bytes(wire.dynamodb),
         key=_key(part.keys),
@@ -136,8 +128,14 @@ def _record(wire: WireRecord, shard_id: str) -> DynamoDbRecord:
         shard_id=shard_id,
         ordinal=0,
         written_ms=arrived_ms,
-        user_identity=None if who is None else UserIdentity(who.type, who.principal_id),
+        user_identity=_identity(wire.user_identity) if wire.user_identity else None,
     )
+
+
+def _identity(given: dict[str, str]) -> UserIdentity:
+    """The API writes names in capitals, Lambda and some servers do not."""
+    named = {name.lower(): value for name, value in given.items()}
+    return UserIdentity(named["type"], named["principalid"])
 
 
 def _key(keys: msgspec.Raw) -> str:

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/streams/latest/dev/developing-consumers-with-sdk.htm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ from esm.sources.kinesis_wire import (
 )
 from esm.sources.live_calls import CallFailed, call, call_for
 from esm.sources.live_clients import guard_parsing
+from esm.sources.live_lineage import parents_first
 
 # A stream can be read in these two states.
 _READABLE = frozenset({"ACTIVE", "UPDATING"})
@@ -74,7 +74,7 @@ class KinesisSource:
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """All shards that the stream lists, parents before children. Raises SourceUnavailable."""
         try:
-            return _parents_first(self.wire_shards())
+            return parents_first(self.wire_shards())
         except CallFailed as failed:
             raise failed.unavailable from failed
 
@@ -194,15 +194,3 @@ def _place(position: Position) -> dict[str, Any]:
 def _incarnation(summary: StreamSummary, server: str | None) -> str:
     created_ms = str(to_ms(summary.stream_creation_timestamp))
     return created_ms if server is None else f"{created_ms}/{server}"
-
-
-def _parents_first(shards: Sequence[WireShard]) -> list[Shard]:
-    """The shards with all their parents, those too that are past retention and not listed."""
-    listed = {shard.shard_id: shard for shard in shards}
-    order = TopologicalSorter(
-        {s.shard_id: [p for p in s.parent_ids if p in listed] for s in shards}
-    )
-    try:
-        return [Shard(shard_id, listed[shard_id].parent_ids) for shard_id in order.static_order()]
-    except CycleError as error:
-        raise CallFailed(f"shards that are their own parents: {error}", status=200) from error

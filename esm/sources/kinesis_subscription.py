@@ -100,17 +100,9 @@ class KinesisConsumerSource:
             return position
         if shard_id not in self._latest:
             try:
-                response = self._subscribe(shard_id, starting_position(position))
+                self._latest[shard_id] = self._pin_latest(shard_id, now_ms)
             except CallFailed as failed:
                 raise failed.unavailable from failed
-            # The clock that arrivals are told by is the server's.
-            metadata = msgspec.convert(response["ResponseMetadata"], Metadata)
-            date_ms = None if self._near else metadata.date_ms
-            place = AtTimestamp(now_ms if date_ms is None else date_ms)
-            reader = self._reader(shard_id)
-            begin = partial(Progress, place, self.retention_ms, was_there=True)
-            reader.start(begin, stream_of(response))
-            self._latest[shard_id] = reader, place
         return self._latest[shard_id][1]
 
     def beginning(self, shard_id: str) -> Position:
@@ -154,6 +146,17 @@ class KinesisConsumerSource:
             return shard_id in self._closed
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _pin_latest(self, shard_id: str, now_ms: int) -> tuple[SubscriptionReader, Position]:
+        response = self._subscribe(shard_id, starting_position(Latest()))
+        stream = stream_of(response)
+        # The clock that arrivals are told by is the server's.
+        metadata = msgspec.convert(response["ResponseMetadata"], Metadata)
+        date_ms = None if self._near else metadata.date_ms
+        place = AtTimestamp(now_ms if date_ms is None else date_ms)
+        reader = self._reader(shard_id)
+        reader.start(partial(Progress, place, self.retention_ms, was_there=True), stream)
+        return reader, place
 
     def _subscribe(self, shard_id: str, start: dict[str, Any]) -> dict[str, Any]:
         ask = self._client.subscribe_to_shard

@@ -21,6 +21,8 @@ from esm.sources.live_resuming import Resuming
 
 # Aggregates whose parts are not all resolved; a mapping reads ahead by far less.
 _AGGREGATES_MAX = 100_000
+# A position can tell no more parts apart: a larger aggregate stays as it is.
+_PARTS_MAX = WHOLE
 
 
 class Progress:
@@ -119,7 +121,7 @@ class Parts:
     def _unpack(self, record: KinesisRecord) -> tuple[Sequence[KinesisRecord], int]:
         before, self._last = self._last, record.position
         inside = user_records(record.data) if may_be_aggregate(record.base64) else None
-        if inside is None:
+        if inside is None or len(inside) > _PARTS_MAX:
             return (record,), 0
         assert self._hash_keys is not None, "it was asked for"
         own, strays = own_and_strays(inside, self._hash_keys)

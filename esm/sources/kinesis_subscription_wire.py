@@ -58,7 +58,9 @@ def keep_stream(
 
 
 def stream_of(response: dict[str, Any]) -> Any:
-    """The stream that the hook has kept: urllib3's response."""
+    """The stream that the hook has kept: urllib3's response. Raises CallFailed without one."""
+    if _STREAM not in response:
+        raise CallFailed("an answer that is no subscription", status=200)
     return response[_STREAM]
 
 

@@ -85,8 +85,13 @@ def test_a_consumer_has_the_arn_that_a_template_gives_it(clients: Clients):
 
 def test_every_answer_tells_the_incarnation(clients: Clients, aws: EmbeddedAws):
     answer = clients("kinesis").list_streams()
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    assert headers["x-esm-incarnation"] == aws.incarnation
+    with pytest.raises(ClientError) as refused:
+        clients("dynamodbstreams").describe_stream(
+            StreamArn="arn:aws:dynamodb:us-east-1:1:table/x/stream/y"
+        )
+    for each in (answer, refused.value.response):
+        headers = each["ResponseMetadata"]["HTTPHeaders"]
+        assert headers["x-esm-incarnation"] == aws.incarnation
 
 
 def test_a_client_that_speaks_cbor_is_told_what_to_set(aws: EmbeddedAws):
@@ -104,6 +109,7 @@ def test_a_client_that_speaks_cbor_is_told_what_to_set(aws: EmbeddedAws):
         ("PutRecord", b"{", "SerializationException"),
         ("PutRecord", b"[]", "SerializationException"),
         ("PutRecord", b"\xff\xfe", "SerializationException"),
+        ("PutRecords", b'{"Rec\xf8rds": []}', "SerializationException"),
         ("PutRecord", b'{"StreamName": 1}', "SerializationException"),
         ("PutRecord", b'{"StreamName": "x", "PartitionKey": "a", "Data": "%"}',
          "SerializationException"),

@@ -75,7 +75,7 @@ def test_what_is_in_flight_is_answered():
         queue = clients("sqs").create_queue(QueueName="q")["QueueUrl"]
         receive = clients("sqs").receive_message
         waiting = other.submit(receive, QueueUrl=queue, WaitTimeSeconds=20)
-        clients("sqs").list_queues()
+        wait_for(lambda: aws._server._uvicorn.server_state.tasks)
         aws.stop()
         assert waiting.result(timeout=2)["ResponseMetadata"]["HTTPStatusCode"] == 200
         clients.close()

@@ -55,6 +55,7 @@ def test_a_bucket_tells_a_queue_of_its_objects(clients: Clients):
     assert unquote_plus(told) == "a b/ü"
     read = s3.get_object(Bucket="told", Key="a b/ü")
     assert (read["Body"].read(), read["Metadata"]) == (b"\x00\xff", {"my_key": "1"})
+    assert s3.head_object(Bucket="told", Key="a b/ü")["ContentLength"] == 2
 
 
 def test_a_queue_is_found_by_the_url_that_a_template_gives_it(clients: Clients):
@@ -200,7 +201,10 @@ def test_a_slow_model_keeps_no_stream_waiting(clients: Clients, aws: EmbeddedAws
         assert json.loads(slow.result()["Body"].read()) == {"waited": True}
 
 
-def test_a_warehouse_loads_from_the_buckets_beside_it(clients: Clients, aws: EmbeddedAws):
+def test_a_warehouse_loads_from_the_buckets_beside_it(
+    clients: Clients, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("esm.embedded.http.own_pages.PAGE", 2)
     arn = "arn:aws:redshift:us-east-1:123456789012:cluster:house"
     said = {"warehouses": [{"name": "house", "arn": arn, "database": "dev"}]}
     assert post(aws, said) == (200, {"made": [arn]})

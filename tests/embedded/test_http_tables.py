@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from over_http import Clients, wait_for
+from over_http import Clients, request, send, wait_for
 
 from esm.embedded.aws import EmbeddedAws
 
@@ -22,8 +22,8 @@ STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 A = {"pk": {"S": "a"}}
 
 
-@pytest.fixture
-def table(clients: Clients, request: pytest.FixtureRequest) -> str:
+@pytest.fixture(name="table")
+def a_table(clients: Clients, request: pytest.FixtureRequest) -> str:
     """A table with a stream, that has the test's name."""
     name = request.node.name.replace("[", ".").rstrip("]")
     clients("dynamodb").create_table(TableName=name, StreamSpecification=STREAM, **KEYS)
@@ -258,3 +258,31 @@ def test_what_is_not_there_is_awss_error(clients: Clients):
     dynamodb = clients("dynamodb")
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.put_item(TableName="nowhere", Item=A)
+
+
+@pytest.mark.parametrize("depth", [31, 40, 200, 400, 900, 20_000])
+def test_an_item_may_be_as_deep_as_dynamodb_allows(aws: EmbeddedAws, table: str, depth: int):
+    deep = '{"M":{"a":' * depth + '{"NULL":true}' + "}}" * depth
+    body = f'{{"TableName":"{table}","Item":{{"pk":{{"S":"a"}},"a":{deep}}}}}'.encode()
+    lines = ("POST / HTTP/1.1", "Host: localhost", "X-Amz-Target: DynamoDB_20120810.PutItem")
+    reply = send(aws, request(*lines, body=body))
+    assert reply.status == (200 if depth < 32 else 400)
+    assert len(aws.tables[table].records) == (depth < 32)
+
+
+def test_a_mistake_in_the_upkeep_is_told_and_the_next_one_comes(
+    clients: Clients,
+    aws: EmbeddedAws,
+    table: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr("esm.embedded.http.tables.tables_with_ttl", lambda _: 1 // 0)
+    wait_for(lambda: "the tables of us-east-1 were not kept up" in caplog.text)
+    monkeypatch.undo()
+    clients("dynamodb").update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"AttributeName": "ends", "Enabled": True}
+    )
+    past = {"N": str(aws.now() // 1_000 - 9)}
+    clients("dynamodb").put_item(TableName=table, Item={**A, "ends": past})
+    wait_for(lambda: changes(clients, table) == ["INSERT", "REMOVE"])

@@ -16,6 +16,7 @@ from scripted_kinesis import (
     answer,
     error,
     half_a_body,
+    on_the_wire,
     reset,
     status,
 )
@@ -23,7 +24,7 @@ from scripted_kinesis import (
 from esm.core.messages import PollFailed, PollFailure, RecordsArrived
 from esm.core.model import After, AtTimestamp, Latest, Position, Shard, TrimHorizon
 from esm.embedded.dynamodb_streams import DynamoDbStreamsApi
-from esm.payloads.dynamodb import DynamoDbEvents
+from esm.payloads.dynamodb import TTL_IDENTITY, DynamoDbEvents
 from esm.ports import ShardReader, SourceUnavailable
 from esm.sources.dynamodb import DynamoDbStreamSource
 from esm.sources.dynamodb_table import DynamoDbTable
@@ -132,23 +133,43 @@ def test_records_weigh_and_are_called_as_those_of_the_table(streams, table, read
         assert wire.ordinal == 0, "nobody counts"
 
 
+def test_keys_of_two_attributes_are_called_alike_in_whatever_order_they_come(streams, reader):
+    put(streams, "a", "b")
+    it = page_of(streams)
+    sk, pk = {"N": "1"}, {"S": "a"}
+    it["Records"][0]["dynamodb"]["Keys"] = {"sk": sk, "pk": pk}
+    it["Records"][1]["dynamodb"]["Keys"] = {"pk": pk, "sk": sk}
+    body = json.dumps(it, separators=(",", ":")).encode()
+    streams.next("GetRecords", status(200, body))
+    assert {r.key for r in read(reader, streams).records} == {'{"pk":{"S":"a"},"sk":{"N":"1"}}'}
+
+
+@pytest.mark.parametrize("names", [("Type", "PrincipalId"), ("type", "principalId")])
+def test_who_deleted_an_item_may_be_said_in_two_ways(streams, reader, names):
+    put(streams, "a")
+    (it,) = page_of(streams)["Records"]
+    it["userIdentity"] = dict(zip(names, ("Service", "dynamodb.amazonaws.com"), strict=True))
+    streams.next("GetRecords", answer(Records=[it], NextShardIterator="next"))
+    (record,) = read(reader, streams).records
+    assert record.user_identity == TTL_IDENTITY
+
+
 @pytest.mark.parametrize("shape", [{"indent": 2}, {"separators": (", ", ": ")}, {}])
 def test_a_server_that_pads_and_escapes_makes_no_record_heavier(streams, table, reader, shape):
     table.put_item({"pk": "schön"})
-    it = streams.api.handle(
-        "GetRecords", {"ShardIterator": iterator_of(streams), "Limit": 10}, streams.now_ms
-    )
-    (record,) = it["Records"]
-    record["dynamodb"]["ApproximateCreationDateTime"] = START_MS // 1000
+    it = page_of(streams)
     streams.next("GetRecords", status(200, json.dumps(it, **shape).encode()))
     assert read(reader, streams).records[0].size <= table.records[0].size
 
 
-def iterator_of(streams: ScriptedStreams) -> str:
-    (shard,) = streams.table.shards
-    params = {"StreamArn": streams.table.arn, "ShardId": shard.shard_id,
-              "ShardIteratorType": "TRIM_HORIZON"}  # fmt: skip
-    return str(streams.api.handle("GetShardIterator", params, streams.now_ms)["ShardIterator"])
+def page_of(streams: ScriptedStreams) -> dict[str, Any]:
+    """What the server would answer now, as it stands on the wire."""
+    shard_id = streams.table.shards[0].shard_id
+    place = {"ShardId": shard_id, "ShardIteratorType": "TRIM_HORIZON"}
+    params = {"StreamArn": streams.table.arn, **place}
+    iterator = streams.api.handle("GetShardIterator", params, streams.now_ms)
+    it: dict[str, Any] = on_the_wire(streams.api.handle("GetRecords", iterator, streams.now_ms))
+    return it
 
 
 # --- pages ---------------------------------------------------------------------------------------
@@ -273,6 +294,13 @@ def test_latest_is_taken_at_once(streams, source, shard_id):
     assert keys(read(source.open(shard_id, lambda: None), streams, position)) == ["after"]
 
 
+def test_latest_without_a_pin_begins_with_the_first_read(streams, reader):
+    put(streams, "before")
+    assert read(reader, streams, Latest()).records == []
+    put(streams, "after")
+    assert keys(read(reader, streams, Latest())) == ["after"]
+
+
 def test_the_instant_of_latest_is_the_servers_where_that_is_another_machine(
     streams, table, client, shard_id, monkeypatch
 ):
@@ -300,6 +328,7 @@ UNAVAILABLE, THROTTLED = PollFailure.UNAVAILABLE, PollFailure.THROTTLED
         (error("AccessDeniedException"), UNAVAILABLE),
         (status(503, b"<html>"), UNAVAILABLE),
         (status(400), UNAVAILABLE),
+        (status(204), UNAVAILABLE),
         (status(200, b"<html>"), UNAVAILABLE),
         (status(200, b"[]"), UNAVAILABLE),
         (status(200, b"{}"), UNAVAILABLE),

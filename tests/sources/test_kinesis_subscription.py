@@ -16,6 +16,7 @@ from esm.core.messages import PollFailed, PollFailure, RecordsArrived, ShardDone
 from esm.core.model import After, AtTimestamp, Latest, Position, TrimHorizon
 from esm.core.stream import StreamMachine
 from esm.embedded.aws import EmbeddedAws
+from esm.embedded.http.event_stream import event
 from esm.ports import SourceUnavailable
 from esm.sources.hash_keys import hash_key_of
 from esm.sources.kinesis_subscription import KinesisConsumerSource
@@ -193,8 +194,8 @@ def test_everything_comes_in_order_though_no_more_is_taken_in_than_waits(kinesis
 
 def test_an_inbox_has_room_again_when_it_was_read():
     inbox = Inbox()
-    event = PushedEvent([wire(number) for number in range(WAITING_RECORDS)])
-    inbox.put(Pushed(records_in(event, "shard")))
+    full_event = PushedEvent([wire(number) for number in range(WAITING_RECORDS)])
+    inbox.put(Pushed(records_in(full_event, "shard")))
     full = Event()
 
     def reads() -> None:
@@ -307,6 +308,24 @@ def test_an_event_that_is_none_is_not_passed_over(kinesis, opened):
 
 
 @pytest.mark.parametrize(
+    "garbage",
+    [
+        event("SubscribeToShardEvent", b"[]"),
+        event("SubscribeToShardEvent", b'{"Records": null}'),
+        pushed(record(2) | {"SequenceNumber": "two"}),
+    ],
+)
+def test_what_is_no_event_is_renewed_before_it(kinesis, opened, garbage):
+    kinesis.next(
+        "SubscribeToShard",
+        pushes(pushed(1), garbage, pushed(3)),
+        pushes(event("SomethingElse", b"?"), pushed(2, 3), ending=stays_open),
+    )
+    opened().until(1, 2, 3)
+    assert starts(kinesis)[1]["SequenceNumber"] == "1"
+
+
+@pytest.mark.parametrize(
     ("code", "reason"),
     [
         ("ResourceInUseException", THROTTLED),
@@ -335,6 +354,7 @@ def test_an_exception_among_the_events_is_told_after_them(kinesis, opened, code,
         (error("LimitExceededException"), THROTTLED),
         (error("InternalFailure", number=500), UNAVAILABLE),
         (status(503, b"<html>"), UNAVAILABLE),
+        (status(202, b"{}"), UNAVAILABLE),
         (status(200, b"<html>this is a page, and not a short one</html>"), UNAVAILABLE),
         (status(200), UNAVAILABLE),
         (answer(EventStream=[]), UNAVAILABLE),
@@ -524,6 +544,14 @@ def test_an_aggregate_comes_whole_whatever_the_limit(kinesis, source, shard_id, 
     assert [len(it.records) for it in reads] == [1, 3, 1]
     assert reading.numbers == [4, 5, 5, 5, 6]
     assert [it.millis_behind > 0 for it in reads] == [True, True, False]
+
+
+def test_an_aggregate_of_more_parts_than_positions_stays_as_it_is(kinesis, opened, monkeypatch):
+    monkeypatch.setattr("esm.sources.kinesis_subscription_place._PARTS_MAX", 2)
+    data = aggregate_of("a", "b", "c")
+    kinesis.next("SubscribeToShard", pushes(pushed(record(5, data)), ending=stays_open))
+    (it,) = opened().arrived().records
+    assert (it.data, it.position) == (data, position_of(5))
 
 
 def test_nothing_is_saved_within_the_first_aggregate(kinesis, source, shard_id, opened):

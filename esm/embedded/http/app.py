@@ -59,6 +59,9 @@ class App:
             return await self._respond(request)
         except (ApiError, EsmError) as error:
             return refusal(error, request)
+        except RecursionError:
+            deep = ApiError("SerializationException", "the body is nested too deeply")
+            return refusal(deep, request)
         except Exception as error:
             # Whatever it is, its client learns of it and the server goes on.
             _LOG.exception("%s %s failed", request.method, request.target or request.path)
@@ -103,11 +106,10 @@ async def _body(headers: Headers, receive: Receive, limit: int) -> bytes | None:
 
 
 async def _write(send: Send, answer: Answer) -> None:
-    length = (b"content-length", str(len(answer.body)).encode())
-    headers = [h for h in answer.headers if h[0] != b"content-length"]
-    await send(
-        {"type": "http.response.start", "status": answer.status, "headers": [*headers, length]}
-    )
+    headers = [*answer.headers]
+    if all(name != b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 

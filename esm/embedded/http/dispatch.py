@@ -1,7 +1,8 @@
 """Who answers a request: ours for streams, tables, models and warehouses, moto for all else.
 
-Streams are answered in the listener's own thread, because they are quick; moto has one thread for
-itself, and models and warehouses have others, so that a slow one keeps nobody waiting.
+Streams are answered in the listener's own thread, because they are quick. moto has one thread for
+itself and warehouses have one, because they can do one thing at a time, and models have several:
+whoever is slow keeps nobody else waiting.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 from esm.embedded.api import ApiError
 from esm.embedded.http.json_service import answered, require_json
-from esm.embedded.http.messages import Answer, Headers, Request, Streamed, json_body
+from esm.embedded.http.messages import Answer, Request, Streamed, json_body
 from esm.embedded.http.models import PATH as MODELS
 from esm.embedded.http.models import invoked
 from esm.embedded.http.moto_server import MotoServer
@@ -29,7 +30,6 @@ from esm.embedded.kinesis_wire import handle_json
 from esm.embedded.redshift_data import RedshiftDataApi
 from esm.embedded.sagemaker import SageMakerApi
 
-INCARNATION = b"x-esm-incarnation"
 _THREADS = 8
 _UPKEEP_S = 0.5  # ours: on AWS, Time To Live deletes within a few days
 
@@ -53,12 +53,12 @@ class Services:
 class Dispatcher:
     """Answers requests from when it is made until `stop`; `now` gives epoch milliseconds."""
 
-    def __init__(self, services: Services, now: Callable[[], int], incarnation: str) -> None:
+    def __init__(self, services: Services, now: Callable[[], int]) -> None:
         self._services = services
         self._now = now
-        self._incarnation: Headers = [(INCARNATION, incarnation.encode())]
         self._moto_thread = ThreadPoolExecutor(1, "esm-moto")
-        self._threads = ThreadPoolExecutor(_THREADS, "esm-service")
+        self._warehouse_thread = ThreadPoolExecutor(1, "esm-warehouse")
+        self._model_threads = ThreadPoolExecutor(_THREADS, "esm-model")
         self._pushing = Pushing(now)
         self._stopping = asyncio.Event()
 
@@ -66,8 +66,8 @@ class Dispatcher:
         """Let whoever waits for something wait no longer; in the listener's thread."""
         self._stopping.set()
         self._pushing.stop()
-        self._moto_thread.shutdown(wait=False)
-        self._threads.shutdown(wait=False)
+        for threads in (self._moto_thread, self._warehouse_thread, self._model_threads):
+            threads.shutdown(wait=False)
 
     async def keep_up(self) -> None:
         """Let tables do what they do by themselves, as long as the server runs."""
@@ -92,23 +92,29 @@ class Dispatcher:
                 return self._kinesis(operation, request)
             case "DynamoDBStreams_20120810":
                 streams = self._region(request).table_streams
-                return answered(streams, operation, request, self._now(), self._incarnation)
+                return answered(streams, operation, request, self._now())
             case "DynamoDB_20120810":
                 tables = self._region(request).dynamodb
                 return await self._in_moto(tables.call, operation, request)
             case "RedshiftData":
-                warehouses = self._services.warehouses
-                return await self._apart(answered, warehouses, operation, request, self._now())
+                threads, warehouses = self._warehouse_thread, self._services.warehouses
+                now_ms = self._now()
+                return await self._run(threads, answered, warehouses, operation, request, now_ms)
+        if request.target and not service:
+            raise ApiError("UnknownOperationException", f"no operation: {request.target!r}")
         return await self._by_path(request)
 
     async def _by_path(self, request: Request) -> Answer:
         if request.method == "POST" and MODELS.fullmatch(request.path):
-            models = self._services.models
-            answer, latency_s = await self._apart(invoked, models, request, self._now())
+            threads, models = self._model_threads, self._services.models
+            answer, latency_s = await self._run(threads, invoked, models, request, self._now())
             await asyncio.sleep(latency_s)
             return answer
         if request.path.startswith(PREFIX):
-            return await self._apart(self._services.pages.call, request)
+            pages = self._services.pages
+            if request.method == "GET":
+                return pages.call(request)
+            return await self._run(self._warehouse_thread, pages.call, request)
         if is_receive(request):
             return await self._receive(request)
         return await self._ask_moto(request)
@@ -125,9 +131,8 @@ class Dispatcher:
         require_json(request)
         kinesis = self._region(request).kinesis
         if operation == SUBSCRIBE:
-            return self._pushing.subscribe(kinesis, request, self._incarnation)
-        body = handle_json(kinesis, operation, request.body, self._now())
-        return json_body(body, self._incarnation)
+            return self._pushing.subscribe(kinesis, request)
+        return json_body(handle_json(kinesis, operation, request.body, self._now()))
 
     def _region(self, request: Request) -> Region:
         scope = request.scope
@@ -138,9 +143,6 @@ class Dispatcher:
 
     async def _in_moto(self, call: Callable[..., Done], *args: object) -> Done:
         return await self._run(self._moto_thread, call, *args)
-
-    async def _apart(self, call: Callable[..., Done], *args: object) -> Done:
-        return await self._run(self._threads, call, *args)
 
     async def _run(
         self, threads: ThreadPoolExecutor, call: Callable[..., Done], *args: object

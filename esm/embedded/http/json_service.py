@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from esm.embedded.api import ApiError, EmbeddedApi
-from esm.embedded.http.messages import Answer, Headers, Request, json_answer
+from esm.embedded.http.messages import Answer, Request, json_answer
 from esm.embedded.http.shapes import parameters
 from esm.embedded.kinesis_model import violations
 
 
-def answered(
-    api: EmbeddedApi, operation: str, request: Request, now_ms: int, headers: Headers = ()
-) -> Answer:
+def answered(api: EmbeddedApi, operation: str, request: Request, now_ms: int) -> Answer:
     """Do one call. Raises ApiError and EndpointError as the service does."""
     params = checked(api.service, operation, request.body)
-    return json_answer(api.handle(operation, params, now_ms), headers)
+    return json_answer(api.handle(operation, params, now_ms))
 
 
 def checked(service: str, operation: str, body: bytes) -> dict[str, Any]:

@@ -99,14 +99,14 @@ def as_json(value: object) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-def json_answer(value: object, headers: Headers = ()) -> Answer:
+def json_answer(value: object) -> Answer:
     """What an operation answers."""
-    return json_body(as_json(value), headers)
+    return json_body(as_json(value))
 
 
-def json_body(body: bytes, headers: Headers = ()) -> Answer:
+def json_body(body: bytes) -> Answer:
     """What an operation answers, written already."""
-    return Answer(200, body, [(b"content-type", JSON), request_id(), *headers])
+    return Answer(200, body, [(b"content-type", JSON), request_id()])
 
 
 def refusal(error: ApiError | EsmError, request: Request) -> Answer:

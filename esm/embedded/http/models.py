@@ -20,7 +20,7 @@ PATH = re.compile(rb"/endpoints/([^/]+)/invocations")
 
 
 def invoked(api: SageMakerApi, request: Request, now_ms: int) -> tuple[Answer, float]:
-    """What the endpoint answers, and how many seconds that takes."""
+    """What the endpoint answers, and how many seconds later, where a latency was asked for."""
     try:
         answer = api.handle(_OPERATION, _parameters(request), now_ms)
     except (ApiError, EsmError) as error:

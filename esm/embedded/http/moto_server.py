@@ -26,7 +26,7 @@ _NOT_SERVED: Mapping[str, str] = {
 }
 _MAPPINGS = "/2015-03-31/event-source-mappings"
 # Answers to web pages, which do not get here, and what the listener says itself.
-_LEFT_OUT = ("access-control-", "connection", "content-length", "date", "server", "vary")
+_LEFT_OUT = ("access-control-", "connection", "date", "server", "vary")
 
 
 class MotoServer:
@@ -69,7 +69,9 @@ class MotoServer:
             body = b"".join(parts)
         finally:
             parts.close()
-        return Answer(int(status[:3]), body, _headers(headers))
+        if request.method == "HEAD":  # the length is that of what is not sent
+            return Answer(int(status[:3]), b"", _headers(headers, _LEFT_OUT))
+        return Answer(int(status[:3]), body, _headers(headers, (*_LEFT_OUT, "content-length")))
 
     @cached_property
     def _dispatcher(self) -> Any:
@@ -163,9 +165,9 @@ def _add_headers(environ: dict[str, Any], headers: Headers) -> None:
     environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = written
 
 
-def _headers(fields: list[tuple[str, str]]) -> Headers:
+def _headers(fields: list[tuple[str, str]], left_out: tuple[str, ...]) -> Headers:
     return [
         (name.lower().encode("latin-1"), str(value).encode("latin-1"))
         for name, value in fields
-        if not name.lower().startswith(_LEFT_OUT)
+        if not name.lower().startswith(left_out)
     ]

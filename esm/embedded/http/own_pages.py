@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,8 @@ PREFIX = b"/_esm/"
 HEALTH = "/_esm/health"
 RESOURCES = "/_esm/resources"
 _KIND = b"application/json"
+PAGE = 1_000
+"""Of a bucket's list, S3's most."""
 
 
 class EndpointSaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +79,7 @@ class OwnPages:
         self._started_ms = now()
 
     def call(self, request: Request) -> Answer:
-        """Answer one request, in a thread that may wait."""
+        """Answer one request; those that are not for reading, one after the other."""
         match request.method, request.path.decode("latin-1"):
             case "GET", path if path == HEALTH:
                 return _answer(200, self._health())
@@ -98,7 +101,7 @@ class OwnPages:
             return _answer(415, {"message": f"content-type: {_KIND.decode()}"})
         try:
             said = msgspec.json.decode(request.body, type=ResourcesSaid)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _answer(400, {"message": str(error)})
         endpoints = [e for e in said.endpoints if e.name not in self.endpoints]
         warehouses = [w for w in said.warehouses if w.name not in self.warehouses]
@@ -142,7 +145,7 @@ class _ObjectsOf:
     def under(self, bucket: str, prefix: str) -> list[tuple[str, bytes]]:
         """Key and body of the objects whose keys begin like this; raises ApiError."""
         found: list[tuple[str, bytes]] = []
-        params = {"Bucket": bucket, "Prefix": prefix}
+        params: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE}
         with self._world.inside():  # nobody changes the bucket meanwhile
             while True:
                 page = self._world.call("s3", "ListObjectsV2", params, self._site)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from esm.embedded.api import ApiError
 from esm.embedded.http import event_stream
-from esm.embedded.http.messages import Headers, Request, Streamed, Write, request_id
+from esm.embedded.http.messages import Request, Streamed, Write, request_id
 from esm.embedded.http.shapes import parameters
 from esm.embedded.kinesis_api import KinesisApi
 from esm.embedded.kinesis_subscribe import Subscription
@@ -34,7 +34,7 @@ class Pushing:
         for waker in self._wakers:
             waker.set()
 
-    def subscribe(self, kinesis: KinesisApi, request: Request, headers: Headers) -> Streamed:
+    def subscribe(self, kinesis: KinesisApi, request: Request) -> Streamed:
         """A new one; raises ApiError where AWS refuses it."""
         loop, waker = asyncio.get_running_loop(), asyncio.Event()
 
@@ -54,7 +54,7 @@ class Pushing:
                 subscription.close()
 
         kind = (b"content-type", event_stream.CONTENT_TYPE)
-        return Streamed(parts, [kind, request_id(), *headers])
+        return Streamed(parts, [kind, request_id()])
 
     async def _push(self, subscription: Subscription, waker: asyncio.Event, write: Write) -> None:
         await write(event_stream.initial_response())

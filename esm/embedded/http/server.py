@@ -11,6 +11,7 @@ from threading import Event, Thread
 from typing import Any
 
 from esm.errors import EndpointError
+from esm.sources.kinesis_wire import INCARNATION_HEADER
 
 HOST = "127.0.0.1"
 _KEEP_ALIVE_S = 600  # clients of slow polls keep their connections
@@ -18,11 +19,17 @@ _PATIENCE_S = 1  # for what is in flight when the server stops
 
 
 class Server:
-    """Serves an ASGI application from `start` to `stop`; `beside` runs in the same thread."""
+    """Serves an ASGI application from `start` to `stop`.
 
-    def __init__(self, app: Any, beside: Callable[[], Coroutine[None, None, None]]) -> None:
+    `beside` runs in the same thread; every answer tells the `incarnation`.
+    """
+
+    def __init__(
+        self, app: Any, beside: Callable[[], Coroutine[None, None, None]], incarnation: str
+    ) -> None:
         self._app = app
         self._beside = beside
+        self._incarnation = incarnation
         self._uvicorn: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
@@ -41,6 +48,7 @@ class Server:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            headers=[(INCARNATION_HEADER, self._incarnation)],
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_PATIENCE_S,
         )

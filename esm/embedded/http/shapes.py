@@ -23,7 +23,7 @@ def json_of(body: bytes) -> Any:
     """What a body says; raises ApiError for what is no JSON. Nothing stands for no parameters."""
     try:
         return msgspec.json.decode(body) if body else {}
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(f"the body is no JSON: {error}") from error
 
 
