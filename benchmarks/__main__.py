@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import filter_step
+from benchmarks import filter_step, live
 from benchmarks.dynamodb_limit import body, dynamodb_limit, item
 from benchmarks.limit import limit, noop
 
@@ -280,6 +280,35 @@ def start_up() -> list[Row]:
     ]
 
 
+# --- live -----------------------------------------------------------------------------------------
+
+
+def live_runs() -> list[Row]:
+    """Against the embedded Kinesis of another process, over HTTP."""
+    ratios, rates = live.drain_ratio(ROUNDS)
+    calm = live.latencies_s(None, 60, 0.17)
+    quick = live.latencies_s(10, 200, 0.03)
+    one = live.idle(1, 3)  # first: what is once taken from the system stays with the process
+    idle = [live.idle(1_000, 5) for _ in range(5)]
+    costs = [figures.ours_us / figures.bare_us for figures in idle]
+    puts = {count: live.puts_per_second(count) for count in (100_000, 500_000)}
+    print(f"drained {statistics.median(rates):,.0f} records/s; puts/s {puts}")
+    return [
+        Row("live: CPU of a record against boto3 and rebuilding", statistics.median(ratios), 1 / 6,
+            "×"),
+        Row("live: put to handler, p50", statistics.median(calm), 0.6, "s"),
+        Row("live: put to handler, p99", calm[int(len(calm) * 0.99)], 1.2, "s"),
+        Row("live: put to handler, p50, --poll-interval 0.01", 1e3 * statistics.median(quick), 20,
+            "ms"),
+        Row("live: CPU of an idle poll against a bare loop", statistics.median(costs), 1.2, "×"),
+        Row("live: memory of 1,000 idle shards more than of one",
+            max(each.resident_mb for each in idle) - one.resident_mb, 60, "MB"),
+        Row("embedded Kinesis: a put, 500 a call, 8 writers", 1e6 / puts[100_000], 50, "µs"),
+        Row("embedded Kinesis: 500,000 puts against 100,000", puts[100_000] / puts[500_000], 1.2,
+            "×"),
+    ]  # fmt: skip
+
+
 def main() -> int:
     rows = [
         *against_limit(),
@@ -288,6 +317,7 @@ def main() -> int:
         *virtual_time(),
         *start_up(),
         *with_a_template(),
+        *live_runs(),
     ]
     c = f"C = {median(limit):.2f} µs a record on this machine"
     print(c, *rows, sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -98,12 +100,15 @@ def run_through(
 
 def drain_us(url: str, name: str, records: int) -> tuple[float, float]:
     """CPU µs per record of the poller, and seconds."""
+    from esm.live.collector import calm_collector
+
     figures = []
 
     def run(live: Any) -> None:
-        start, used = time.perf_counter(), time.process_time()
-        live.run("idle")
-        figures.extend((time.process_time() - used, time.perf_counter() - start))
+        with calm_collector():  # as `esm run` does
+            start, used = time.perf_counter(), time.process_time()
+            live.run("idle")
+            figures.extend((time.process_time() - used, time.perf_counter() - start))
 
     done = run_through(url, name, lambda event, context: None, run, 100)
     assert done == records, done
@@ -208,31 +213,42 @@ def latencies_s(poll_ms: int | None, count: int, every_s: float) -> list[float]:
 # --- idle shards ----------------------------------------------------------------------------------
 
 
-def idle_us(shards: int, seconds: int) -> tuple[float, float]:
-    """CPU µs of a poll of an idle shard: of a live run, and of a bare loop over the same client."""
+@dataclass(frozen=True)
+class IdleFigures:
+    """CPU µs of a poll of a live run, and of a bare loop over the same client; resident MB."""
+
+    ours_us: float
+    bare_us: float
+    resident_mb: float
+
+
+def idle(shards: int, seconds: int) -> IdleFigures:
+    """Shards in which nothing happens, each read once a second."""
     with server() as url:
         kinesis = client(url)
         kinesis.create_stream(StreamName="idle", ShardCount=shards)
-        polls, used = 0, 0.0
+        found: list[IdleFigures] = []
 
         def run(live: Any) -> None:
-            nonlocal polls, used
-
             def measure() -> None:
-                nonlocal polls, used
                 live.begun.wait()
                 time.sleep(3)  # every shard has its first iterator
-                reader_polls = Polls(live)
-                before = time.process_time()
+                polls, used = Polls(live), time.process_time()
                 time.sleep(seconds)
-                used, polls = time.process_time() - before, reader_polls.stop()
+                used, count = time.process_time() - used, polls.stop()
+                found.append(IdleFigures(used / count * 1e6, 0.0, resident_mb()))
                 live.stop()
 
             threading.Thread(target=measure, daemon=True).start()
             live.run()
 
         run_through(url, "idle", lambda event, context: None, run)
-        return used / polls * 1e6, bare_us(url, "idle", polls)
+        return replace(found[0], bare_us=bare_us(url, "idle", 2_000))
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 class Polls:

@@ -18,14 +18,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 
-from console import Shown, lines_of
+from console import INTERRUPT, Shown, commands_of
 
 BLOCK = re.compile(r"^```console (\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORT = re.compile(r"(?<=http://127\.0\.0\.1:)\d+")
 SHOWN_PORT = "4577"
+SHOWN_SEQUENCE_NUMBER = "49590338271490256608559692538361571095921575989136588898"
+SHOWN_ID = "00000000-0000-0000-0000-000000000000"
 PATIENCE_S = 40
 QUIET_S = 4
-INTERRUPT = "^C"
 _MARK = "---- end of a command ----"
 _END = f"\n{_MARK}\n".encode()
 
@@ -36,34 +37,30 @@ _OTHERS = (
     (PORT, SHOWN_PORT),
     (re.compile(r"^\d\d:\d\d:\d\d(?=  )", re.MULTILINE), "12:00:00"),
     (re.compile(r"(?<=after )[\d.]+m?s"), "2s"),
-    (re.compile(r"(?<=saved    )\d+m?s ago"), "2s ago"),
+    (re.compile(r"(?<=saved    )\d+m?s ago|(?<=set aside )\d+m?s ago"), "2s ago"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "2026-03-02T09:15:00.000Z"),
-    (re.compile(r"\b49\d{54}\b"), "49590338271490256608559692538361571095921575989136588898"),
-    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-0000-0000-000000000000"),
+    (re.compile(r"\b49\d{54}\b"), SHOWN_SEQUENCE_NUMBER),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), SHOWN_ID),
 )
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happens in a terminal: what is typed, None for nothing, and the output shown.
-
-    What `stays` has not ended when the next thing happens there.
-    """
+    """Something that happens in a terminal. What `stays` still runs when the next one does."""
 
     terminal: str
-    shown: Shown | None
-    output: str
+    shown: Shown
     stays: bool = False
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        """What a page has for what is typed."""
-        return () if self.shown is None else self.shown.lines
+    def is_command(self) -> bool:
+        """Whether a command is typed; else it is Ctrl-C, or nothing is."""
+        return bool(self.shown.lines) and not self.is_interrupt
 
     @property
     def is_interrupt(self) -> bool:
         """Whether it is Ctrl-C."""
-        return self.lines == (INTERRUPT,)
+        return self.shown.lines == (INTERRUPT,)
 
 
 def steps_of(page: str) -> list[list[Step]]:
@@ -74,16 +71,14 @@ def steps_of(page: str) -> list[list[Step]]:
 
 
 def _steps(terminal: str, block: str) -> list[Step]:
-    return [
-        Step(terminal, shown if shown.lines else None, shown.output) for shown in lines_of(block)
-    ]
+    return [Step(terminal, shown) for shown in commands_of(block)]
 
 
 def _stays(step: Step, steps: list[Step]) -> bool:
     place = next(number for number, each in enumerate(steps) if each is step)
     behind = (each for each in steps[place + 1 :] if each.terminal == step.terminal)
     follower = next(behind, None)
-    return follower is not None and (follower.shown is None or follower.is_interrupt)
+    return follower is not None and not follower.is_command
 
 
 def play(page: str, folder: Path, environment: Mapping[str, str], *, anew: bool) -> list[list[str]]:
@@ -107,13 +102,13 @@ def play(page: str, folder: Path, environment: Mapping[str, str], *, anew: bool)
 def _take(terminal: Terminal, step: Step, port: str, *, anew: bool) -> str:
     if step.is_interrupt:
         terminal.interrupt()
-    elif step.shown is not None:
+    elif step.is_command:
         terminal.type(PORT.sub(port, step.shown.typed))
     if not step.stays:
         return terminal.rest_of_command()
     if anew:
         return terminal.until(lambda _: False, QUIET_S)
-    return terminal.until(lambda text: shown_of(text) == step.output, PATIENCE_S)
+    return terminal.until(lambda text: shown_of(text) == step.shown.output, PATIENCE_S)
 
 
 def shown_of(printed: str) -> str:
@@ -129,6 +124,7 @@ class Terminal:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._shell = subprocess.Popen(
             ["bash"],
+            bufsize=0,
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from esm.cli.live_books import LiveBooks, LiveSummary
@@ -12,7 +13,7 @@ from esm.core import messages as m
 from esm.core.model import Cause, Fate
 from esm.instants import iso_s
 from esm.story.words import COLUMNS, clean, counted, elapsed, short_shard
-from esm.trace import Entry, NotSaved, SavedAgain
+from esm.trace import Entry, Idle, NotSaved, SavedAgain
 
 _LINE_EVERY_MS = 10_000
 _TABLE_AFTER = 20
@@ -24,6 +25,18 @@ _NARROWEST, _WIDEST = 10, 11
 Write = Callable[[str], None]
 
 
+@dataclass(slots=True)
+class _Away:
+    """A mapping that cannot be read: since when, which of its shards, and what was told of it.
+
+    The shard None stands for the list of them.
+    """
+
+    since_ms: int
+    shards: set[str | None] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+
+
 class Problems:
     """Writes a line for what goes wrong, and when it is over; what goes on is not repeated.
 
@@ -32,7 +45,7 @@ class Problems:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._away: dict[tuple[str, str | None], tuple[int, str | None]] = {}
+        self._away: dict[str, _Away] = {}
         self._attempts: dict[tuple[str, str | None, int], m.Invoke] = {}
         self._unsaved_since_ms: int | None = None
 
@@ -41,7 +54,7 @@ class Problems:
         match entry.message:
             case m.PollFailed(reason=m.PollFailure.UNAVAILABLE, error=error):
                 self._is_away(entry, error)
-            case m.OpenShard():
+            case m.OpenShard() | Idle():
                 self._is_back(entry)
             case m.RecordsArrived() as read:
                 self._is_back(entry)
@@ -71,17 +84,22 @@ class Problems:
                 self._tell(entry, f"checkpoints are saved again, {_after(since_ms, entry)}")
 
     def _is_away(self, entry: Entry, error: str) -> None:
-        place = entry.mapping, entry.shard_id
-        since_ms, known = self._away.get(place, (entry.at_ms, None))
-        self._away[place] = since_ms, error
-        if error != known:
+        away = self._away.setdefault(entry.mapping, _Away(entry.at_ms))
+        away.shards.add(entry.shard_id)
+        if error not in away.told:
+            away.told.add(error)
             self._tell(entry, f"cannot be read, and is tried again: {clean(error)}")
 
     def _is_back(self, entry: Entry) -> None:
-        away = self._away.pop((entry.mapping, entry.shard_id), None)
-        away = away or self._away.pop((entry.mapping, None), None)
-        if away is not None:
-            self._tell(entry, f"is read again, {_after(away[0], entry)}")
+        """Told when nothing of the mapping is away any more."""
+        away = self._away.get(entry.mapping)
+        if away is None:
+            return
+        away.shards -= {entry.shard_id, None}
+        if not away.shards:
+            del self._away[entry.mapping]
+            text = f"is read again, {_after(away.since_ms, entry)}"
+            self._line(entry.at_ms, f"{entry.mapping}: ", text)
 
     def _read(self, entry: Entry, read: m.RecordsArrived) -> None:
         if read.trimmed:

@@ -36,6 +36,7 @@ from esm.instants import iso_ms
 from esm.invokers.live import LiveFunction
 from esm.invokers.named_output import named_output
 from esm.live import LiveRun
+from esm.live.collector import calm_collector
 from esm.ports import LiveSource, SourceUnavailable
 from esm.settings import Settings, parse_settings
 from esm.state import CHECKPOINTS, FOLDER
@@ -130,7 +131,7 @@ class _Run:
         live = LiveRun(store, self._settings, hear_all, poll_interval_ms=options.poll_interval_ms)
         self._map_all(live, store, found)
         self._feed(live, found)
-        with self._stopped_by_signals(live), standing:
+        with self._stopped_by_signals(live), standing, calm_collector():
             ended = live.run(self._until())
         duration_ms = live.clock.now_ms() - start_ms
         return books.summary(ended, iso_ms(start_ms), duration_ms, live.blocked())

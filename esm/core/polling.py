@@ -12,6 +12,11 @@ from esm.core.messages import PollFailed, PollFailure, RecordsArrived
 from esm.core.model import After, Policy, Position
 
 
+# Ours: Kinesis gives a shard five reads a second, and says nothing of how many a gap takes.
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+GAP_MS = 200
+
+
 @dataclass(slots=True)
 class Poller:
     """`due_ms`: when to read next; None while a read is under way, none is wanted or all is read.
@@ -34,10 +39,15 @@ class Poller:
         """A read came back."""
         # Lambda polls a shard about once a second, and without waiting while there is more.
         seen = [each[-1].position for each in (read.records, read.filtered) if each]
-        more = bool(seen) and read.millis_behind > 0
         self.reading = False
         self.failures = 0
-        self.next_ms = now_ms if more else now_ms + policy.poll_interval_ms
+        if not read.millis_behind:
+            self.next_ms = now_ms + policy.poll_interval_ms
+        elif seen:
+            self.next_ms = now_ms
+        else:
+            # An empty read that is behind has passed over a gap in the shard.
+            self.next_ms = now_ms + min(policy.poll_interval_ms, GAP_MS)
         self.ended = read.end_of_shard
         self.caught_up = read.end_of_shard or read.millis_behind == 0
         if seen:

@@ -267,9 +267,24 @@ def _named_by_mappings(template: Template) -> Iterator[tuple[str, Place]]:
             continue
         source = str(mapping.properties["event_source_arn"])
         for arn in (mapping.consumer_arn or source, _destination(mapping.properties)):
-            if arn is not None and arn not in made:
-                made.add(arn)
-                yield arn, mapping.place
+            if arn is None or arn in made:
+                continue
+            if any(_differ_by_account(arn, other) for other in made):
+                raise _refused(arn, "one of that name belongs to another account", mapping.place)
+            made.add(arn)
+            yield arn, mapping.place
+
+
+def _differ_by_account(one: str, other: str) -> bool:
+    """Whether these are two resources for which the embedded AWS, of one account, has one place."""
+    *service, account, resource = _whole(one).split(":", 5)[2:]
+    *same, other_account, name = _whole(other).split(":", 5)[2:]
+    return (service, resource) == (same, name) and account != other_account
+
+
+def _whole(arn: str) -> str:
+    """The stream of a consumer, the table of a stream."""
+    return arn.partition("/consumer/")[0].partition("/stream/")[0]
 
 
 def _destination(properties: Mapping[str, object]) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
-_OURS = os.path.dirname(__file__) + os.sep  # noqa: PTH120  (compared with names of code)
+_OURS = frozenset(map(str, Path(__file__).parent.glob("*.py")))
 
 
 class Calls:
@@ -71,10 +71,8 @@ def call(handler: Handler, event: dict[str, Any], context: LambdaContext) -> Any
 
 def below(traceback: TracebackType | None) -> TracebackType | None:
     """The traceback from the handler on, without the frames that called it."""
-    while traceback and traceback.tb_next and _is_ours(traceback):
+    while (
+        traceback and traceback.tb_next and traceback.tb_frame.f_code.co_filename in _OURS
+    ):  # each retry of a storm comes here
         traceback = traceback.tb_next
     return traceback
-
-
-def _is_ours(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_OURS)

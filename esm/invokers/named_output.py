@@ -25,9 +25,10 @@ def named_output(write: WriteLine) -> Iterator[None]:
     A line that no newline ends comes when the invocation or the thread ends. What others print goes
     where it went, and so does everything afterwards, also through streams that were kept.
     """
+    turn = _Turn()
     with ExitStack() as undo:
         for name in ("stdout", "stderr"):
-            stream = _Named(getattr(sys, name), write)
+            stream = _Named(getattr(sys, name), write, turn)
             undo.enter_context(replaced(sys, name, stream))
             undo.enter_context(told_of_pauses(stream.end_line))
             undo.callback(stream.retire)
@@ -37,9 +38,10 @@ def named_output(write: WriteLine) -> Iterator[None]:
 class _Named(io.TextIOBase):
     """In place of a stream: lines of functions here, everything else into the stream."""
 
-    def __init__(self, stream: TextIO, write: WriteLine) -> None:
+    def __init__(self, stream: TextIO, write: WriteLine, turn: _Turn) -> None:
         self._stream = stream
         self._write_line: WriteLine | None = write
+        self._turn = turn
         self._open = _OpenLine()
         self.buffer = _Bytes(self)
 
@@ -59,11 +61,15 @@ class _Named(io.TextIOBase):
     def write(self, text: str) -> int:
         """Whole lines go on, the rest waits for its end."""
         environment, write_line = HERE.environment, self._write_line
-        if environment is None or write_line is None:
+        if environment is None or write_line is None or self._turn.is_taken:
             return self._stream.write(text)
         *lines, self._open.text = (self._open.text + text).split("\n")
-        for line in lines:
-            write_line(environment.function, line)
+        self._turn.is_taken = True
+        try:
+            for line in lines:
+                write_line(environment.function, line)
+        finally:
+            self._turn.is_taken = False
         return len(text)
 
     def end_line(self) -> None:
@@ -73,7 +79,7 @@ class _Named(io.TextIOBase):
 
     def flush(self) -> None:
         """Lines are never held back."""
-        if HERE.environment is None or self._write_line is None:
+        if HERE.environment is None or self._write_line is None or self._turn.is_taken:
             self._stream.flush()
 
     def retire(self) -> None:
@@ -94,6 +100,12 @@ class _Named(io.TextIOBase):
 
     def close(self) -> None:
         """The stream is not the function's to close."""
+
+
+class _Turn(threading.local):
+    """Whether a line of the calling thread is being written: that goes where it says."""
+
+    is_taken = False
 
 
 class _OpenLine(threading.local):

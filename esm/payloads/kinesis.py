@@ -24,7 +24,7 @@ _json_text = msgspec.json.encode
 _TEN_DIGITS_MS = (1_000_000_000_000, 10_000_000_000_000)
 
 
-class KinesisRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class KinesisRecord(msgspec.Struct, frozen=True, gc=False):
     """One record of a stream, as read from its shard.
 
     `position` is the sequence number as an integer, or for a part of an aggregate one between it
@@ -92,15 +92,9 @@ def weighed_record(
         instant_bytes = 14 if arrived_ms % 10 else 13 if arrived_ms % 100 else 12
     else:
         instant_bytes = len(repr(arrived_ms / 1000))
+    size = len(_json_text(key)) + 2 * len(sequence_number) + len(base64) + instant_bytes
     return KinesisRecord(
-        position=position,
-        key=key,
-        arrived_ms=arrived_ms,
-        size=len(_json_text(key)) + 2 * len(sequence_number) + len(base64) + instant_bytes,
-        sequence_number=sequence_number,
-        shard_id=shard_id,
-        base64=base64,
-        ordinal=ordinal,
+        position, key, arrived_ms, size, sequence_number, shard_id, base64, ordinal
     )
 
 

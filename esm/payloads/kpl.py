@@ -16,8 +16,8 @@ Entry = TypeVar("Entry")
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
-# As base64 the magic ends within its sixth character.
-_MAGIC_BASE64 = "84maw"
+# What data begins with in base64, where the magic ends within the sixth character.
+AGGREGATE_BASE64 = "84maw"
 
 # Protobuf's wire types, and how long the values of the fixed ones are. There are no groups.
 _VARINT, _BYTES = 0, 2
@@ -47,7 +47,7 @@ class _Malformed(Exception):
 
 def may_be_aggregate(base64: str) -> bool:
     """Whether data in base64 begins as an aggregate does; nearly nothing else does."""
-    return base64.startswith(_MAGIC_BASE64)
+    return base64.startswith(AGGREGATE_BASE64)
 
 
 def user_records(data: bytes) -> list[UserRecord] | None:

@@ -11,15 +11,14 @@ import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from esm.instants import to_ms
 from esm.payloads.kinesis import KinesisRecord, weighed_record
-from esm.payloads.kpl import may_be_aggregate
-from esm.sources.live_calls import UNREADABLE, CallFailed
+from esm.payloads.kpl import AGGREGATE_BASE64
+from esm.sources.live_calls import NO_ANSWER, UNREADABLE, CallFailed
 
 INCARNATION_HEADER = "x-esm-incarnation"
 GET_RECORDS = "before-parse.kinesis.GetRecords"
@@ -134,7 +133,6 @@ class SummaryAnswer(msgspec.Struct, rename="pascal"):
     response_metadata: Metadata
 
 
-_data_of = attrgetter("base64")
 wire_answer = msgspec.json.Decoder(WireAnswer).decode
 """A body as an answer. Raises msgspec.DecodeError."""
 
@@ -167,7 +165,7 @@ def answer_of(response: dict[str, Any]) -> WireAnswer:
         records = [_again(record) for record in response["Records"]]
         return msgspec.convert(response | {"Records": records}, WireAnswer, from_attributes=True)
     except UNREADABLE as error:
-        raise CallFailed("HTTP 200, and a body that is no answer", status=200) from error
+        raise CallFailed(NO_ANSWER, status=200) from error
 
 
 def records_of(answer: WireAnswer, shard_id: str) -> list[KinesisRecord]:
@@ -191,7 +189,7 @@ def records_of(answer: WireAnswer, shard_id: str) -> list[KinesisRecord]:
 
 def count_aggregates(records: Sequence[KinesisRecord]) -> int:
     """How many of them begin as a producer's aggregates do."""
-    return sum(map(may_be_aggregate, map(_data_of, records)))
+    return len([record for record in records if record.base64.startswith(AGGREGATE_BASE64)])
 
 
 def _again(record: dict[str, Any]) -> WireRecord:

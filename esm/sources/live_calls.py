@@ -21,6 +21,8 @@ Answer = TypeVar("Answer")
 EXPIRED_ITERATOR = "ExpiredIteratorException"
 NOT_FOUND = "ResourceNotFoundException"
 
+NO_ANSWER = "HTTP 200, and a body that is no answer"
+
 # LimitExceededException: too many calls a second, from the control planes of streams.
 _THROTTLED = frozenset(
     {
@@ -91,7 +93,9 @@ def call_for(kind: type[Answer], ask: Callable[..., dict[str, Any]], **params: A
     try:
         return msgspec.convert(answer, kind)
     except msgspec.ValidationError as error:
-        raise CallFailed(f"an answer without what it must have: {error}", status=200) from error
+        # What `live_clients` has made of a body that is no object.
+        text = f"an answer without what it must have: {error}" if len(answer) > 1 else NO_ANSWER
+        raise CallFailed(text, status=200) from error
 
 
 def failure_of(error: Exception) -> CallFailed:

@@ -26,7 +26,7 @@ def reading(**fields: Any) -> Poller:
         pytest.param(EMPTY, 1_000, id="an empty read: once a second"),
         pytest.param(RecordsArrived(TWO), 1_000, id="records, and the shard is read up"),
         pytest.param(RecordsArrived(TWO, millis_behind=1), 0, id="more is there: at once"),
-        pytest.param(RecordsArrived([], millis_behind=900), 1_000, id="behind, but nothing came"),
+        pytest.param(RecordsArrived([], millis_behind=900), 200, id="a gap: soon, five a second"),
         pytest.param(
             RecordsArrived([], millis_behind=1, filtered=TWO), 0, id="more, and all were filtered"
         ),
@@ -43,6 +43,12 @@ def test_the_cadence_is_a_setting() -> None:
     poller = reading()
     poller.arrived(EMPTY, Policy(poll_interval_ms=200), NOW)
     assert poller.next_ms == NOW + 200
+
+
+def test_a_gap_is_passed_no_slower_than_the_cadence() -> None:
+    poller = reading()
+    poller.arrived(RecordsArrived([], millis_behind=900), Policy(poll_interval_ms=50), NOW)
+    assert poller.next_ms == NOW + 50
 
 
 @pytest.mark.parametrize(

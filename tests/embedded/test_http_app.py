@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from esm.embedded.http.app import App
 from esm.embedded.http.messages import Answer, Request, Streamed, Write, json_answer
 
@@ -59,6 +61,16 @@ def test_a_body_in_parts_of_the_right_size_is_answered():
 
 def test_nobody_is_answered_who_has_gone():
     assert asked([part(b"x", more=True), GONE], json_answer({})) == []
+
+
+def test_a_stream_that_breaks_off_has_no_end(caplog: pytest.LogCaptureFixture):
+    async def parts(write: Write) -> None:
+        await write(b"1")
+        raise ZeroDivisionError
+
+    sent = asked([part(b"")], Streamed(parts))
+    assert [message.get("body") for message in sent] == [None, b"1"]
+    assert "an answer broke off" in caplog.text
 
 
 def test_a_stream_ends_when_its_reader_goes():

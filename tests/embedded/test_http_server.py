@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import stat
 import sys
 import threading
@@ -13,11 +12,15 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
-from over_http import Clients, request, send, wait_for
+from over_http import PATIENCE_S, Clients, request, send, wait_for
 
 from esm.embedded import endpoint_file
-from esm.embedded.aws import DEFAULT_PORT, EmbeddedAws
+from esm.embedded.aws import EmbeddedAws
+from esm.embedded.sagemaker import SageMakerEndpoint
 from esm.errors import EndpointError
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/slow"
+JSON = "application/json"
 
 
 def port_of(aws: EmbeddedAws) -> int:
@@ -40,13 +43,11 @@ def test_a_port_that_is_asked_for_and_taken_is_told():
         )
 
 
-def test_the_usual_port_gives_way_to_a_free_one():
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", DEFAULT_PORT))
-        other.listen()
+def test_the_usual_port_gives_way_to_a_free_one(monkeypatch: pytest.MonkeyPatch):
+    with EmbeddedAws(port=0) as other:
+        monkeypatch.setattr("esm.embedded.aws.DEFAULT_PORT", port_of(other))
         with EmbeddedAws() as aws:
-            assert port_of(aws) != DEFAULT_PORT
+            assert port_of(aws) != port_of(other)
 
 
 def test_each_start_is_an_incarnation_of_its_own():
@@ -70,14 +71,23 @@ def test_a_stopped_server_leaves_its_port_and_no_thread():
 
 
 def test_what_is_in_flight_is_answered():
-    with EmbeddedAws(port=0) as aws, ThreadPoolExecutor(1) as other:
-        clients = Clients(aws.url)
-        queue = clients("sqs").create_queue(QueueName="q")["QueueUrl"]
-        receive = clients("sqs").receive_message
-        waiting = other.submit(receive, QueueUrl=queue, WaitTimeSeconds=20)
-        wait_for(lambda: aws._server._uvicorn.server_state.tasks)
-        aws.stop()
-        assert waiting.result(timeout=2)["ResponseMetadata"]["HTTPStatusCode"] == 200
+    started, go_on = threading.Event(), threading.Event()
+
+    def model(_: object) -> dict[str, bool]:
+        started.set()
+        return {"waited": go_on.wait(PATIENCE_S)}
+
+    with EmbeddedAws(port=0) as aws, ThreadPoolExecutor(2) as others:
+        clients, endpoint = Clients(aws.url), SageMakerEndpoint("slow", ARN)
+        endpoint.serve(model)
+        aws.models["slow"] = endpoint
+        invoke = clients("sagemaker-runtime").invoke_endpoint
+        asked = others.submit(invoke, EndpointName="slow", Body=b"{}", ContentType=JSON)
+        assert started.wait(PATIENCE_S)
+        stopped = others.submit(aws.stop)
+        go_on.set()
+        assert json.loads(asked.result()["Body"].read()) == {"waited": True}
+        stopped.result(timeout=2)
         clients.close()
 
 

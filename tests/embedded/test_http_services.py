@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from botocore.exceptions import ClientError
 from over_http import Clients, request, send, wait_for
 
 from esm.embedded.aws import EmbeddedAws
+from esm.embedded.http.messages import Answer, Request
+from esm.embedded.http.queues import received
 
 MODEL = {"kind": "linear", "features": ["x"], "intercept": 1.0, "coefficients": [2.0]}
 ENDPOINT_ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/"
@@ -58,6 +61,14 @@ def test_a_bucket_tells_a_queue_of_its_objects(clients: Clients):
     assert s3.head_object(Bucket="told", Key="a b/ü")["ContentLength"] == 2
 
 
+def test_a_bucket_is_found_under_localhost_too(aws: EmbeddedAws):
+    local = Clients(aws.url.replace("127.0.0.1", "localhost"))
+    local("s3").create_bucket(Bucket="local")
+    local("s3").put_object(Bucket="local", Key="a", Body=b"1")
+    assert local("s3").get_object(Bucket="local", Key="a")["Body"].read() == b"1"
+    local.close()
+
+
 def test_a_queue_is_found_by_the_url_that_a_template_gives_it(clients: Clients):
     clients("sqs").create_queue(QueueName="by-url")
     url = "https://sqs.us-east-1.amazonaws.com/123456789012/by-url"
@@ -87,6 +98,24 @@ def test_a_wait_ends_without_messages(clients: Clients):
     answer = clients("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1)
     assert "Messages" not in answer
     assert 0.9 < monotonic() - start < 4
+
+
+def test_who_waits_is_let_go_when_the_server_stops():
+    async def story() -> Answer:
+        stopping = asyncio.Event()
+
+        async def none_yet(_: Request) -> Answer:
+            stopping.set()
+            return Answer(200, b"{}")
+
+        async def usual_wait_s(_: str) -> int:
+            return 20
+
+        target = (b"x-amz-target", b"AmazonSQS.ReceiveMessage")
+        asked = Request("POST", b"/", b"", [target], b'{"QueueUrl": "q"}')
+        return await asyncio.wait_for(received(asked, none_yet, usual_wait_s, stopping), 5)
+
+    assert asyncio.run(story()).body == b"{}"
 
 
 def test_the_older_form_of_queue_calls_is_understood(aws: EmbeddedAws, clients: Clients):
@@ -130,6 +159,25 @@ def test_a_service_that_nobody_knows_is_named(aws: EmbeddedAws, capsys: pytest.C
     reply = send(aws, request("POST / HTTP/1.1", "Host: localhost", signed))
     assert "teleport is not answered here: moto does not know it" in reply.body
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("Authorization: garbage", "IncompleteSignature"),
+        (
+            "Authorization: AWS4-HMAC-SHA256 "
+            "Credential=a/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host",
+            "IncompleteSignature",
+        ),
+        ("X-Amz-Target: Kinesis_20131202", "UnknownOperationException"),
+        ("X-Amz-Target: .", "UnknownOperationException"),
+    ],
+)
+def test_a_request_for_nobody_is_told_so(aws: EmbeddedAws, line: str, code: str):
+    reply = send(aws, request("POST / HTTP/1.1", "Host: localhost", line))
+    assert reply.status == 400
+    assert code in reply.body
 
 
 def test_a_mistake_of_ours_is_told_and_the_server_goes_on(
@@ -243,6 +291,9 @@ def test_health_tells_who_is_there(aws: EmbeddedAws):
         ([], "application/json", 400),
         ({"endpoint": []}, "application/json", 400),
         ({"endpoints": [{"name": "x"}]}, "application/json", 400),
+        ({"warehouses": [{"name": "x", "arn": "x", "database": "x"}]}, "application/json", 400),
+        ({"arns": ["arn:aws:kinesis"]}, "application/json", 400),
+        ({"arns": ["arn:aws:kinesis:us-east-1:1:stream/nobody"]}, "application/json", 200),
         ({}, "application/json", 200),
     ],
 )

@@ -205,6 +205,17 @@ Resources:
     assert fast["ConsumerARN"] == template.consumers["Fast"].arn
 
 
+def test_two_accounts_cannot_have_a_stream_of_one_name(aws: EmbeddedAws, tmp_path: Path):
+    theirs = f"arn:aws:kinesis:{REGION}:999999999999:stream/orders"
+    events = f"""\
+        One: {{Type: Kinesis, Properties: {{Stream: "{theirs}", StartingPosition: LATEST}}}}
+        Two: {{Type: Kinesis, Properties: {{Stream: !GetAtt Orders.Arn, StartingPosition: LATEST}}}}
+  Orders: {{Type: AWS::Kinesis::Stream, Properties: {{Name: orders, ShardCount: 1}}}}
+"""
+    with pytest.raises(EndpointError, match="one of that name belongs to another account"):
+        provide(written(tmp_path, FUNCTION + events), aws.url, REGION)
+
+
 def test_a_table_that_is_there_without_its_stream_stands_in_the_way(
     aws: EmbeddedAws, clients: Clients, tmp_path: Path
 ):

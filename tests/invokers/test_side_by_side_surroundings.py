@@ -190,6 +190,16 @@ def test_a_named_stream_answers_as_the_stream_does(living, capfd):
     assert lines == []
 
 
+def test_who_gets_a_line_may_print_it(living, capsys):
+    def handler(event, context):
+        print("said")
+
+    with named_output(lambda function, line: print(f"{function} | {line}", file=sys.stderr)):
+        function = living.function(handler)
+        assert living.ask(function).payload is None
+    assert capsys.readouterr() == ("", f"{function.name} | said\n")
+
+
 # --- os._exit ------------------------------------------------------------------------------------
 
 

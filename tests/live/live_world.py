@@ -27,6 +27,7 @@ from esm.trace import Entry
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 PATIENCE_S = 20
+QUICK = Settings(backoff_first="10ms", throttle_first="10ms", poll_failure_first="10ms")
 
 
 class Behind:
@@ -149,11 +150,18 @@ class FullDisk(MemoryCheckpoints):
 class World:
     """Streams and mappings of one run, which goes on in a thread."""
 
-    def __init__(self, store: CheckpointStore | None = None, *, poll_ms: int = 5) -> None:
+    def __init__(
+        self,
+        store: CheckpointStore | None = None,
+        *,
+        poll_ms: int = 5,
+        settings: Settings = QUICK,
+        hear: Callable[[Entry], None] | None = None,
+    ) -> None:
         self.entries: list[Entry] = []
         self.store = store or MemoryCheckpoints()
-        settings = Settings(backoff_first="10ms", throttle_first="10ms", poll_failure_first="10ms")
-        self.live = LiveRun(self.store, settings, self.entries.append, poll_interval_ms=poll_ms)
+        hear = hear or self.entries.append
+        self.live = LiveRun(self.store, settings, hear, poll_interval_ms=poll_ms)
         self.ended: Any = None
         self._thread: threading.Thread | None = None
 
@@ -163,7 +171,7 @@ class World:
 
     def map(
         self,
-        source: Behind,
+        source: Any,
         handler: Callable[[dict[str, Any]], Any] | Any,
         destination: Any = None,
         **properties: Any,

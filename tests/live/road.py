@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
@@ -53,6 +54,11 @@ class Road:
             server.server_close()
             server.cut_all()
 
+    def cut(self) -> None:
+        """Every connection that there is now is cut."""
+        if self._server is not None:
+            self._server.cut_all()
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -78,7 +84,8 @@ class _Server(ThreadingHTTPServer):
     def cut_all(self) -> None:
         with self._lock:
             for connection in self._connections:
-                connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # its client was quicker
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that was cut is what most of this is about."""
@@ -108,10 +115,12 @@ class Traveller(BaseHTTPRequestHandler):
         upstream.request(self.command, self.path, self.body, dict(self.headers))
         return upstream, upstream.getresponse()
 
-    def whole_answer(self) -> tuple[HTTPResponse, bytes]:
+    def first_answer(self) -> tuple[HTTPResponse, bytes]:
+        """The whole, or the first piece of a stream."""
         upstream, response = self.ask()
         try:
-            return response, response.read()
+            is_whole = response.length is not None
+            return response, response.read() if is_whole else response.read1(65_536)
         finally:
             upstream.close()
 
@@ -141,11 +150,11 @@ def pass_on(traveller: Traveller) -> None:
             traveller.answer(response.status, response.read(), **kept)
             return
         head = [f"{name}: {value}" for name, value in kept.items()]
-        lines = [f"HTTP/1.1 {response.status} So", "Connection: close", *head, "", ""]
+        lines = [f"HTTP/1.1 {response.status} So", "Transfer-Encoding: chunked", *head, "", ""]
         traveller.wfile.write("\r\n".join(lines).encode())
         while piece := response.read1(65_536):
-            traveller.wfile.write(piece)
-        traveller.hang_up()
+            traveller.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        traveller.wfile.write(b"0\r\n\r\n")
     finally:
         upstream.close()
 
@@ -180,14 +189,14 @@ def page(traveller: Traveller) -> None:
 
 def cut_off(traveller: Traveller) -> None:
     """Half of the body comes, then the connection is gone."""
-    response, body = traveller.whole_answer()
+    response, body = traveller.first_answer()
     traveller.answer(response.status, body[: len(body) // 2], length=len(body))
     traveller.hang_up()
 
 
 def half(traveller: Traveller) -> None:
     """Half of the body comes as if it were the whole."""
-    response, body = traveller.whole_answer()
+    response, body = traveller.first_answer()
     traveller.answer(response.status, body[: len(body) // 2])
 
 

@@ -134,7 +134,7 @@ def test_a_stream_that_cannot_be_read_yet_or_any_more(kinesis, source, state, fa
     [
         (status(500), "500: Internal Server Error", False),
         (status(404, b"no such page"), "HTTP 404: Not Found", False),
-        (status(200, b"<p>log in first</p>"), "an answer without what it must have", False),
+        (status(200, b"<p>log in first</p>"), "a body that is no answer", False),
         (answer(Shards=7), "an answer that boto3 cannot read", False),
         (error("LimitExceededException"), "LimitExceededException: so it is", False),
         (error("AccessDeniedException"), "AccessDeniedException: so it is", True),

@@ -126,6 +126,9 @@ async def _stream(receive: Receive, send: Send, answer: Streamed) -> None:
         await asyncio.wait({writing, gone}, return_when=asyncio.FIRST_COMPLETED)
         if writing.done():
             writing.result()
+    except Exception:
+        _LOG.exception("an answer broke off")
+        return  # without its end, which a client takes for a lost connection
     finally:
         for task in (writing, gone):
             task.cancel()

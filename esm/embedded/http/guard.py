@@ -3,6 +3,9 @@
 A page in a browser can send requests to this machine, and a host name that its owner lets point
 here (DNS rebinding) makes it even read the answers. The first names an Origin or says with
 Sec-Fetch-Site that it comes from another site, the second names its own host.
+
+A bucket's name is no part of the host, as in `bucket.localhost`: the AWS SDK for Python and the AWS
+CLI put it into the path where an endpoint is given, others are told to (`forcePathStyle`).
 """
 
 from __future__ import annotations

@@ -83,6 +83,13 @@ class MotoServer:
             def get_backend_for_host(self, host: str | None) -> Any:
                 return None if host is None else _served(host, self.backend_url_patterns)
 
+            def get_application(self, environ: dict[str, Any]) -> Any:
+                try:
+                    return super().get_application(environ)
+                except (LookupError, ValueError) as error:
+                    what = "the signature does not tell which service is meant"
+                    raise ApiError("IncompleteSignature", what) from error
+
         return Dispatcher(create_backend_app)
 
     @cached_property

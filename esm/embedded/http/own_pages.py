@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -32,11 +32,14 @@ PAGE = 1_000
 """Of a bucket's list, S3's most."""
 
 
+Arn = Annotated[str, msgspec.Meta(pattern=r"^arn(:[^:]*){4}:.+$")]
+
+
 class EndpointSaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A SageMaker endpoint and the file of its model."""
 
     name: str
-    arn: str
+    arn: Arn
     model: str | None = None
 
 
@@ -44,7 +47,7 @@ class WarehouseSaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A Redshift cluster or workgroup and its first database."""
 
     name: str
-    arn: str
+    arn: Arn
     database: str
 
 
@@ -57,7 +60,7 @@ class ResourcesSaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     endpoints: tuple[EndpointSaid, ...] = ()
     warehouses: tuple[WarehouseSaid, ...] = ()
-    arns: tuple[str, ...] = ()
+    arns: tuple[Arn, ...] = ()
 
 
 class OwnPages:
@@ -113,7 +116,7 @@ class OwnPages:
 
     def _rename(self, arn: str) -> None:
         """Let what is there under that name be known by that ARN."""
-        _, _, service, region_name, *_ = f"{arn}:::".split(":")
+        _, _, service, region_name, *_ = arn.split(":")
         stream_arn, _, consumer_said = arn.partition("/consumer/")
         region, name = self._region_of(region_name), stream_arn.partition("/")[2].partition("/")[0]
         if service == "dynamodb" and name in region.tables:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from esm.embedded.api import ApiError
 from esm.embedded.http import event_stream
@@ -39,7 +40,7 @@ class Pushing:
         loop, waker = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
-            if not loop.is_closed():  # a producer in this process may outlive the server
+            with suppress(RuntimeError):  # a producer in this process may outlive the server
                 loop.call_soon_threadsafe(waker.set)
 
         params = parameters(kinesis.service, OPERATION, request.body)
