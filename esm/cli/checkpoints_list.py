@@ -24,8 +24,6 @@ from esm.state import CHECKPOINTS, FOLDER
 from esm.story.words import COLUMNS, clean, cut, elapsed, window_text
 from esm.wiring import source_live
 
-_NOTHING_RUNS = "E539"
-
 _LABEL = 9
 _NOTHING_YET = "no checkpoints here yet: esm run makes them\n"
 _NOT_RUNNING = "not running, so how far behind is not known"
@@ -57,7 +55,7 @@ def _connect(reach: Reach) -> Connect | None:
     try:
         reach.make_client("kinesis", "us-east-1")
     except EndpointError as error:
-        if error.esm_code == _NOTHING_RUNS:
+        if error.esm_code == "E539":
             return None
         raise
     return lambda arn: source_live(arn, reach.make_client)

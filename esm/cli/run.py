@@ -144,10 +144,11 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of a mistake in esm.")
 def run(**values: Any) -> int:
-    """Keep mappings running: all of the template's that are enabled, or those that are named.
+    """Mappings of the template, kept running on embedded or real sources.
 
-    Streams, tables, queues, topics and buckets of the template are made in an AWS of this
-    machine, which `esm serve` keeps between runs. Ctrl-C lets what is in flight end, and saves.
+    All that are enabled, or those that are named. What the template declares is made in an AWS
+    of this machine, which lasts as long as the run, or as `esm serve`. Ctrl-C lets what is in
+    flight end, and saves checkpoints.
 
     \b
     esm run

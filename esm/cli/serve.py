@@ -20,11 +20,12 @@ from esm.cli.template_options import take_template, template_options
 @click.option("--limits", is_flag=True, help="Shards have AWS's limits of reads and writes.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a mistake in esm.")
 def serve(**values: Any) -> int:
-    """The embedded AWS alone: Kinesis and DynamoDB with streams, SQS, SNS, S3 and the rest.
+    """The embedded AWS alone, to outlive runs or to point programs at.
 
-    It keeps everything in memory until Ctrl-C. `esm run` in this folder uses it instead of one
-    of its own, and streams outlive each run. With a template, what it declares is there at once.
-    Other programs find it by its address, which is printed: it listens on this machine only.
+    Kinesis and DynamoDB with streams, SQS, SNS, S3 and the rest, all of it in memory, until
+    Ctrl-C. `esm run` in this folder uses it instead of one of its own, so that streams outlive
+    each run. With a template, what it declares is there at once. Other programs find it by its
+    address, which is printed: it listens on this machine only.
 
     \b
     esm serve

@@ -11,7 +11,6 @@ from esm.core.failure import backoff_ms
 from esm.core.messages import PollFailed, PollFailure, RecordsArrived
 from esm.core.model import After, Policy, Position
 
-
 # Ours: Kinesis gives a shard five reads a second, and says nothing of how many a gap takes.
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
 GAP_MS = 200

@@ -119,6 +119,6 @@ def require_clear_lines(lines: list[str]) -> None:
         assert re.fullmatch(
             r"mapping-0, shard \w+: cannot be read, and is tried again: \S.*", line
         ), line
-        assert len(line) < 160
+        assert len(line) < 200
         assert "0x7" not in line
     assert re.fullmatch(r"mapping-0: is read again, after \d+s", last)
