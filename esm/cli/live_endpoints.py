@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from esm.aws_failures import AWS_FAILURES, text_of
 from esm.cli.reaching import Reach
 from esm.embedded.aws import EmbeddedAws
-from esm.embedded.endpoint_file import find_running, remove, write
+from esm.embedded.endpoint_file import find_running, is_embedded, remove, write
 from esm.embedded.moto_world import INTERNAL
+from esm.embedded.surroundings import DEFAULT_REGION
+from esm.errors import EndpointError
 
 SERVICES = ("kinesis", "dynamodb", "dynamodbstreams", "sqs", "sns", "s3")
 _EMULATORS = {"AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled"}  # they know no hosts by account
@@ -36,8 +39,9 @@ class Endpoints:
         return self.reach.named(service) or self.embedded
 
     def is_embedded(self, service: str) -> bool:
-        """Whether that is ours, whose streams live as long as it does."""
-        return self.embedded is not None and self.url(service) == self.embedded
+        """Whether that is an embedded AWS, whose streams live as long as it does."""
+        url = self.url(service)
+        return url is not None and (url == self.embedded or is_embedded(url))
 
     def make_client(self, service: str, region: str) -> Any:
         """boto3's client of a service, which no guard of handlers looks at."""
@@ -81,12 +85,34 @@ def announced(aws: EmbeddedAws, state: Path) -> Iterator[None]:
         remove(state, aws.incarnation)
 
 
-def say_where(found: Endpoints) -> None:
-    """One line on what is read, and how long it lives."""
-    if found.embedded is None:
-        where = found.url("kinesis") or "AWS itself"
-    elif found.own is not None:
+def say_where(found: Endpoints, arns: Iterable[str]) -> None:
+    """One line on what is read, and how long it lives; of a real account also what it is."""
+    url = found.url("kinesis")
+    if found.own is not None:
         where = f"{found.embedded}, embedded: its streams end with this run (esm serve keeps them)"
-    else:
+    elif found.embedded is not None:
         where = f"{found.embedded}, the esm serve that is running"
+    elif found.reach.aws:
+        parts = [arn.split(":") for arn in arns]
+        places = sorted({f"account {part[4]}, {part[3]}" for part in parts})
+        streams = ", ".join(dict.fromkeys(part[5] for part in parts))
+        where = f"{url or 'AWS'}, {'; '.join(places)}: {streams}"
+    else:
+        where = str(url)
     print(f"aws    {where}", file=sys.stderr)
+
+
+def account_of(reach: Reach) -> str | None:
+    """The account that the credentials belong to, with --aws. Raises EndpointError E548."""
+    if not reach.aws:
+        return None
+    try:
+        answer = reach.make_client("sts", DEFAULT_REGION).get_caller_identity()
+    except AWS_FAILURES as error:
+        raise EndpointError(
+            "E548",
+            f"AWS does not say whose credentials these are: {text_of(error)}",
+            why="what is read and written with --aws is in the account of the credentials",
+            fix="--profile NAME, or aws sso login",
+        ) from error
+    return str(answer["Account"])

@@ -1,23 +1,16 @@
-"""What a live run tells while it goes on: a line for each problem, and how far it is."""
+"""What a live run tells: a line for each problem while it goes on, and a summary at its end."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from esm.cli.live_books import LiveBooks, LiveSummary
-from esm.clock import Stopwatch
+from esm.cli.live_books import LiveSummary
 from esm.core import messages as m
 from esm.core.model import Cause, Fate
 from esm.instants import iso_s
 from esm.story.words import COLUMNS, clean, counted, elapsed, short_shard
 from esm.trace import Entry, Idle, NotSaved, SavedAgain
-
-_LINE_EVERY_MS = 10_000
-_TABLE_AFTER = 20
-"""A table of more mappings would scroll."""
 
 _FATES = ("delivered", "filtered", "discarded", "expired", "blocked")
 _NARROWEST, _WIDEST = 10, 11
@@ -135,71 +128,12 @@ class Problems:
 
 
 def _after(since_ms: int, entry: Entry) -> str:
-    return f"after {_time(entry.at_ms - since_ms)}"
+    return f"after {seconds_text(entry.at_ms - since_ms)}"
 
 
-def _time(duration_ms: int) -> str:
+def seconds_text(duration_ms: int) -> str:
+    """A duration in whole seconds, one at least."""
     return elapsed(max(duration_ms // 1000, 1) * 1000)
-
-
-class Standing:
-    """How far the run is: a table that is drawn anew on a terminal, a line every 10 s elsewhere."""
-
-    def __init__(self, books: LiveBooks) -> None:
-        self._books = books
-        self._stopwatch = Stopwatch()
-        self._next_ms = _LINE_EVERY_MS
-        self._live: Any = _table(books) if sys.stderr.isatty() else None
-
-    def __enter__(self) -> Standing:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def hear(self, _entry: Entry) -> None:
-        """Something has happened; a line may be due."""
-        if self._live is None and self._stopwatch.elapsed_ms() >= self._next_ms:
-            self._next_ms = self._stopwatch.elapsed_ms() + _LINE_EVERY_MS
-            print(_standing(self._books), file=sys.stderr, flush=True)
-
-
-def _standing(books: LiveBooks) -> str:
-    every = books.mappings.values()
-    failed = sum(each.failed for each in every)
-    behind_ms = max((each.behind for each in every), default=0)
-    errors = f", {counted(failed, 'call')} failed" if failed else ""
-    behind = f", {_time(behind_ms)} behind" if behind_ms >= 1000 else ""
-    return f"running: {books.delivered:,} records delivered{errors}{behind}"
-
-
-def _table(books: LiveBooks) -> Any:
-    """rich's live display, where rich is installed."""
-    try:
-        from rich.console import Console
-        from rich.live import Live
-        from rich.table import Table
-    except ImportError:
-        return None
-
-    def draw() -> Any:
-        if len(books.mappings) > _TABLE_AFTER:
-            return _standing(books)
-        table = Table(box=None, pad_edge=False)
-        table.add_column("mapping", no_wrap=True)
-        for name in ("delivered", "filtered", "discarded", "failed", "behind"):
-            table.add_column(name, justify="right")
-        for name, each in books.mappings.items():
-            counts = (each.delivered, each.filtered, each.discarded, each.failed)
-            behind = _time(each.behind) if each.behind >= 1000 else "-"
-            table.add_row(name, *(f"{count:,}" for count in counts), behind)
-        return table
-
-    console = Console(file=sys.stderr)
-    return Live(get_renderable=draw, console=console, refresh_per_second=4, transient=True)
 
 
 def summary_text(summary: LiveSummary) -> str:

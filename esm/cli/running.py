@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 from typing import Any, BinaryIO
@@ -18,10 +19,17 @@ from esm.checkpoints.sqlite import SqliteCheckpoints
 from esm.cli.environment import handlers_print_to_stderr, offline
 from esm.cli.failures import BAD_OUTCOME, INTERRUPTED
 from esm.cli.live_books import CallLine, LiveBooks, LiveSummary
-from esm.cli.live_endpoints import Endpoints, announced, endpoints, say_where
+from esm.cli.live_endpoints import (
+    Endpoints,
+    account_of,
+    announced,
+    endpoints,
+    say_where,
+)
 from esm.cli.live_feeds import Feed, feed_of
-from esm.cli.live_lines import Problems, Standing, summary_text
+from esm.cli.live_lines import Problems, summary_text
 from esm.cli.live_mappings import Planned, plan, secrets_of, select
+from esm.cli.live_standing import Standing
 from esm.cli.mask import Mask
 from esm.cli.options import fixes_in_flags
 from esm.cli.output import write_answer
@@ -52,7 +60,8 @@ def run(options: Options, properties: dict[str, Any]) -> int:
     """Run, print the summary, and give the exit code."""
     with fixes_in_flags():
         settings = parse_settings(options.settings)
-    template = options.template.load_to_run()
+    reach = Reach(options.endpoint_url, options.aws, options.profile)
+    template = replace(options.template, account=account_of(reach)).load_to_run()
     now_ms = SystemClock().now_ms()
     with Mask(template.secrets).on_errors():
         mappings, disabled = select(template, options.mappings)
@@ -60,7 +69,7 @@ def run(options: Options, properties: dict[str, Any]) -> int:
     mask = Mask(secrets_of(template, planned))
     with mask.on_errors():
         feeds = [feed_of(each, planned) for each in options.feed]
-        return _Run(options, settings, template, planned, feeds, mask).run(disabled)
+        return _Run(options, reach, settings, template, planned, feeds, mask).run(disabled)
 
 
 class _Run:
@@ -69,6 +78,7 @@ class _Run:
     def __init__(
         self,
         options: Options,
+        reach: Reach,
         settings: Settings,
         template: Template,
         planned: list[Planned],
@@ -76,6 +86,7 @@ class _Run:
         mask: Mask,
     ) -> None:
         self._options = options
+        self._reach = reach
         self._settings = settings
         self._template = template
         self._planned = planned
@@ -84,13 +95,13 @@ class _Run:
         self._signal: int | None = None
         self._lines: BinaryIO | None = None
         self._is_stopping = Event()
+        self._standing = Standing(LiveBooks(()))
 
     def run(self, disabled: list[str]) -> int:
         """Bring it up, run it, and take it down."""
         for name in disabled:
             print(f"{name} is disabled: not polled", file=sys.stderr)
         options = self._options
-        reach = Reach(options.endpoint_url, options.aws, options.profile)
         region = options.template.region
         with ExitStack() as stack:
             self._lines = stack.enter_context(_stdout_as_it_is())
@@ -98,14 +109,16 @@ class _Run:
             if not options.aws:
                 stack.enter_context(offline(region, {}))
             found = stack.enter_context(
-                endpoints(reach, FOLDER, port=options.port, region=region, limits=options.limits)
+                endpoints(
+                    self._reach, FOLDER, port=options.port, region=region, limits=options.limits
+                )
             )
             os.environ.update(found.variables())
             if found.embedded is not None:
                 provide(self._template, found.embedded, region)
             if found.own is not None:
                 stack.enter_context(announced(found.own, FOLDER))
-            say_where(found)
+            say_where(found, (each.source_arn for each in self._planned))
             if not options.aws:
                 stack.enter_context(AwsGuard(now=SystemClock().now_ms))
             stack.enter_context(handlers_print_to_stderr())
@@ -117,7 +130,7 @@ class _Run:
         options = self._options
         books = LiveBooks((each.name for each in self._planned), self._on_call)
         start_ms = SystemClock().now_ms()
-        standing = Standing(books)
+        self._standing = standing = Standing(books)
         hear = [books.hear, Problems(self._write).hear, standing.hear]
         if options.trace is not None:
             file = TraceFile(options.trace, start_ms, self._mask.json)
@@ -252,7 +265,7 @@ class _Run:
         self._write(line if is_alone else f"{function} | {line}")
 
     def _write(self, line: str) -> None:
-        print(self._mask.text(line), file=sys.stderr, flush=True)
+        self._standing.write(self._mask.text(line))
 
 
 @contextmanager

@@ -32,13 +32,15 @@ Command = TypeVar("Command", bound=Callable[..., object])
 class TemplateOptions:
     """Which template, and what is to be known beside it; no file: the one of this folder.
 
-    `overrides_file` is where the overrides stand, if not on the command line.
+    `overrides_file` is where the overrides stand, if not on the command line; `account` None: a
+    made-up one.
     """
 
     file: Path | None
     overrides: dict[str, str]
     region: str
     overrides_file: str | None = None
+    account: str | None = None
 
     @property
     def path(self) -> Path:
@@ -64,6 +66,8 @@ class TemplateOptions:
         from esm.template.complaints import UNKNOWN_PARAMETER
 
         deployment = Deployment(region=self.region)
+        if self.account is not None:
+            deployment = Deployment(self.account, self.region)
         template = load(self.path, parameters=self.overrides, deployment=deployment)
         for problem in template.problems:
             if problem.esm_code == UNKNOWN_PARAMETER.esm_code and self.overrides_file:

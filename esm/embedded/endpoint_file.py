@@ -9,9 +9,11 @@ import http.client
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+from esm.hosts import is_loopback
 from esm.state import create_private, make_folder, unusable
 
 NAME = "endpoint.json"
@@ -61,6 +63,15 @@ def find_running(folder: Path) -> str | None:
     if said is None or found is None or not 0 < int(found[1]) <= _PORT_MAX:
         return None
     return said.url if _asked(int(found[1])) == said.incarnation else None
+
+
+def is_embedded(url: str) -> bool:
+    """Whether an embedded AWS listens there."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return False
+    return port is not None and is_loopback(url) and _asked(port) is not None
 
 
 def _read(folder: Path) -> Endpoint | None:

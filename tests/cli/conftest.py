@@ -14,7 +14,7 @@ from replay_desk import Desk, event
 from esm.clock import VirtualClock
 
 if TYPE_CHECKING:
-    from live_desk import LiveDesk
+    from aws_desk import LiveDesk
 
     from esm.embedded.aws import EmbeddedAws
 
@@ -51,7 +51,7 @@ def live(
     monkeypatch: pytest.MonkeyPatch,
 ) -> LiveDesk:
     """An empty folder and that AWS, and nobody's variables that name another."""
-    from live_desk import LiveDesk
+    from aws_desk import LiveDesk
 
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

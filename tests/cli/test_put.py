@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from live_desk import LiveDesk
+from aws_desk import LiveDesk
 from replay_desk import event, record
 
 from esm.cli import putting

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from live_desk import LiveDesk, lines
+from aws_desk import LiveDesk, lines
 from replay_desk import Ended
 
 from esm.sources.capture import read_captures

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from esm.checkpoints.sqlite_file import read_file
 from esm.sources.live_clients import live_client
 
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
@@ -43,7 +44,8 @@ Resources:
             Stream: !GetAtt Orders.Arn
             StartingPosition: %(start)s
             BatchSize: %(batch)d
-            MaximumRetryAttempts: 1
+            MaximumRetryAttempts: %(retries)d
+            ParallelizationFactor: %(lanes)d
             DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Failed.Arn}}
 """
 
@@ -65,6 +67,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.seen_file = folder / "seen.txt"
+        self.state = folder / ".esm" / "checkpoints.db"
         self._running: list[Running] = []
         self.write()
 
@@ -75,8 +78,17 @@ class Desk:
         timeout: int = 5,
         start: str = "TRIM_HORIZON",
         batch: int = 100,
+        retries: int = 1,
+        lanes: int = 1,
     ) -> None:
-        values = {"shards": shards, "timeout": timeout, "start": start, "batch": batch}
+        values = {
+            "shards": shards,
+            "timeout": timeout,
+            "start": start,
+            "batch": batch,
+            "retries": retries,
+            "lanes": lanes,
+        }
         (self.folder / "template.yaml").write_text(TEMPLATE % values)
         (self.folder / "app").mkdir(exist_ok=True)
         (self.folder / "app" / "app.py").write_text(handler)
@@ -98,6 +110,13 @@ class Desk:
     def seen(self) -> list[str]:
         """The keys that the function has seen, those of whole lines."""
         return self.seen_file.read_text().split("\n")[:-1] if self.seen_file.exists() else []
+
+    @property
+    def checkpoints(self) -> dict[str, int]:
+        """What is saved, by shard."""
+        current = [each for each in read_file(self.state) if each.set_aside_at_ms is None]
+        shards = current[0].shards if current else {}
+        return {shard_id: saved.checkpoint.position for shard_id, saved in shards.items()}
 
     def start(self, *arguments: str, **environment: str) -> Running:
         running = Running(self, arguments, environment)
@@ -175,12 +194,15 @@ class Running:
     def client(self, service: str = "kinesis") -> Any:
         return live_client(service, self.url, "us-east-1")
 
-    def put(self, *keys: str, stream: str = "orders") -> None:
-        kinesis = self.client()
+    def put(self, *keys: str, stream: str = "orders") -> list[int]:
+        """Gives the places of the records."""
+        kinesis, places = self.client(), []
         for first in range(0, len(keys), 500):
             entries = [{"Data": b"{}", "PartitionKey": key} for key in keys[first : first + 500]]
             answer = kinesis.put_records(StreamName=stream, Records=entries)
             assert answer["FailedRecordCount"] == 0
+            places += [int(record["SequenceNumber"]) for record in answer["Records"]]
+        return places
 
     def until(self, happened: Callable[[], object]) -> None:
         """Wait for something, for a bounded time, while it runs."""

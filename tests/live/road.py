@@ -22,12 +22,16 @@ HOST = "127.0.0.1"
 
 
 class Road:
-    """Leads to `url`. `trouble` is what happens to requests; `asked` are their operations."""
+    """Leads to `url`. `trouble` is what happens to requests; `asked` are their operations.
+
+    `held` counts those that a black hole has taken.
+    """
 
     def __init__(self, url: str) -> None:
         self.target = urlsplit(url)
         self.trouble: Trouble | None = None
         self.asked: list[str] = []
+        self.held = 0
         self.over = Event()
         self._port = 0
         self._server: _Server | None = None
@@ -38,14 +42,14 @@ class Road:
         return f"http://{HOST}:{self._port}"
 
     def open(self) -> None:
-        """Listen, after `shut` where it listened before."""
+        """Listen, after `close` where it listened before."""
         self.over = Event()
         server = self._server = _Server((HOST, self._port), Traveller)
         server.road = self
         self._port = server.server_address[1]
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Nobody listens any more, and every connection is cut; once more does nothing."""
         server, self._server = self._server, None
         if server is not None:
@@ -202,5 +206,7 @@ def half(traveller: Traveller) -> None:
 
 def black_hole(traveller: Traveller) -> None:
     """It is taken and never answered."""
-    traveller.server.road.over.wait(_PATIENCE_S)
+    road = traveller.server.road
+    road.held += 1
+    road.over.wait(_PATIENCE_S)
     traveller.hang_up()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from road import Road
 
 from esm.cli.live_lines import Problems
 from esm.embedded.aws import EmbeddedAws
+from esm.pipeline import Pipeline
 from esm.settings import Settings
 from esm.sources.dynamodb import DynamoDbStreamSource
 from esm.sources.kinesis import KinesisSource
@@ -137,9 +138,13 @@ class Journey:
         self.lines: list[str] = []
         self._problems = Problems(self._tell)
         self.world = World(poll_ms=20, settings=settings, hear=self._hear)
-        self.source = traffic.source(traffic.create(), self.road.url)
-        self.source.describe()
-        self.pipeline = self.world.map(self.source, traffic.events.append)
+        self.source, self.pipeline = self.add(traffic, self.road)
+
+    def add(self, traffic: Traffic, road: Road) -> tuple[Any, Pipeline]:
+        """One more mapping, whose stream is read over a road of its own."""
+        source = traffic.source(traffic.create(), road.url)
+        source.describe()
+        return source, self.world.map(source, traffic.events.append)
 
     def _hear(self, entry: Entry) -> None:
         self.world.entries.append(entry)
@@ -163,10 +168,15 @@ class Journey:
 
 @contextmanager
 def journey(
-    traffic: Traffic, aws: EmbeddedAws, settings: Settings = BAD_ROAD
+    traffic: Traffic,
+    aws: EmbeddedAws,
+    settings: Settings = BAD_ROAD,
+    beside: Sequence[tuple[Traffic, Road]] = (),
 ) -> Iterator[Journey]:
     """A run from its first records to its end; all of them have arrived then, and are saved."""
     made = Journey(traffic, aws, settings)
+    for each in beside:
+        made.add(*each)
     made.world.start()
     try:
         made.put(20)
@@ -176,7 +186,7 @@ def journey(
         made.until_all_has_arrived()
         made.world.stop()
     finally:
-        made.road.shut()
+        made.road.close()
         made.world.live.stop()
     traffic.require_all_in_order()
     assert made.saved == traffic.newest

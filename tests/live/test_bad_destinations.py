@@ -118,7 +118,7 @@ class Post:
 
     def close(self) -> None:
         self.stopping.set()
-        self.road.shut()
+        self.road.close()
         self.world.live.stop()
         self.queues.close()
 
@@ -152,7 +152,7 @@ def test_a_batch_waits_until_its_destination_takes_it_and_others_do_not(trouble,
 
 
 def test_a_destination_that_is_away_gets_the_batch_when_it_is_back(post: Post):
-    post.road.shut()
+    post.road.close()
     post.start()
     post.poison.stream.put("1", key="bad")
     post.require_that_others_go_on()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
@@ -73,7 +74,7 @@ def test_what_comes_in_the_place_of_an_answer(trouble, traffic: Traffic, aws: Em
 
 def test_an_endpoint_that_is_down(traffic: Traffic, aws: EmbeddedAws):
     with journey(traffic, aws) as going:
-        going.road.shut()
+        going.road.close()
         going.put(20)
         going.world.until(lambda: going.lines)
         going.road.open()
@@ -108,6 +109,26 @@ def test_while_the_endpoint_is_down_it_is_asked_less_and_less(seconds, aws: Embe
     # At 0, 1, 3, 7 … seconds, each shard; an iterator that was answered so twice is taken anew.
     assert tries <= SHARDS * (2 + math.log2(seconds + 1))
     require_clear_lines(going.lines)
+
+
+def test_reads_that_hang_keep_nobody_waiting_who_reads_elsewhere(aws: EmbeddedAws, clients):
+    """The end of the run does not wait for them either."""
+    fine, stuck = (Traffic(f"orders-{next(_names)}", clients) for _ in range(2))
+    hole = road.Road(aws.url)
+    with contextlib.closing(hole):
+        with journey(fine, aws, beside=[(stuck, hole)]) as going:
+            stuck.put(20)
+            going.world.until(lambda: stuck.has_arrived)
+            hole.trouble = road.black_hole
+            going.world.until(lambda: hole.held == SHARDS)
+            stuck.put(20)
+            for _ in range(3):
+                going.put(10)
+                going.until_all_has_arrived()
+            began = monotonic()
+        assert monotonic() - began < 3
+        assert hole.held == SHARDS
+        assert len(stuck.arrived) == 20
 
 
 def require_clear_lines(lines: list[str]) -> None:

@@ -17,8 +17,6 @@ from typing import Any
 
 from live_desk import Desk, Running
 
-from esm.checkpoints.sqlite_file import read_file
-
 KILLS = 20
 RECORDS = 20_000
 KEYS = 60
@@ -139,17 +137,9 @@ class Witness:
         text = self._desk.seen_file.read_text() if self.size else ""
         return [(int(life), int(number)) for life, number in LINE.findall(text)]
 
-    @property
-    def checkpoints(self) -> dict[str, int]:
-        """By shard."""
-        file = self._desk.folder / ".esm" / "checkpoints.db"
-        current = [each for each in read_file(file) if each.set_aside_at_ms is None]
-        shards = current[0].shards if current else {}
-        return {shard_id: saved.checkpoint.position for shard_id, saved in shards.items()}
-
     def require_nothing_is_skipped(self) -> None:
         """Everything up to a checkpoint has reached the function."""
-        saved, seen = self.checkpoints, {number for _, number in self.deliveries}
+        saved, seen = self._desk.checkpoints, {number for _, number in self.deliveries}
         behind = {p.number for p in self._puts if p.position <= saved.get(p.shard_id, 0)}
         assert not behind - seen
 
@@ -195,10 +185,7 @@ def test_whoever_kills_it_twenty_times_loses_no_record_and_no_order(desk: Desk, 
     seed = int(os.environ.get("ESM_KILL_SEED") or random.SystemRandom().randrange(10**6))
     print(f"ESM_KILL_SEED={seed}")
     rng = random.Random(seed)
-    desk.write(HANDLER, shards=SHARDS, batch=40)
-    template = desk.folder / "template.yaml"
-    lanes = "BatchSize: 40\n            ParallelizationFactor: 2"
-    template.write_text(template.read_text().replace("BatchSize: 40", lanes))
+    desk.write(HANDLER, shards=SHARDS, batch=40, lanes=2)
 
     feeder = Feeder(desk.serve().client(), random.Random(seed))
     witness = Witness(desk, feeder.puts)
@@ -214,7 +201,7 @@ def test_whoever_kills_it_twenty_times_loses_no_record_and_no_order(desk: Desk, 
     deliveries = witness.deliveries
     assert {number for _, number in deliveries} == set(range(RECORDS))
     witness.require_order()
-    assert witness.checkpoints == {p.shard_id: p.position for p in feeder.puts}
+    assert desk.checkpoints == {p.shard_id: p.position for p in feeder.puts}
     assert feeder.splits
     assert feeder.merges
     again = len(deliveries) - RECORDS
