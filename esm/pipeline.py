@@ -82,7 +82,8 @@ class Pipeline:
     `start` is the mapping's starting position, `passed_over` how many records lie before it;
     `positions` and `origins` are where the shards stand, and where they were begun;
     `stream` is the machine over its shards, once open. `new_terms` hold from its next opening on:
-    what is in flight ends under the terms that it began with.
+    what is in flight ends under the terms that it began with. `is_live`: the source is behind an
+    endpoint, and its positions need not be sequence numbers.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Pipeline:
     faults: Faults
     books: Books
     rng: random.Random
+    is_live: bool = False
     new_terms: Terms | None = None
     stream: StreamMachine | None = None
     positions: dict[str, int] = field(default_factory=dict)
@@ -209,6 +211,10 @@ class Pipeline:
         self.positions[shard_id] = command.position
         self._save(shard_id, Checkpoint(command.position, window=command.window))
         return command
+
+    def number_of(self, saved: SaveCheckpoint) -> str:
+        """The sequence number, where a position is none by itself."""
+        return self.source.sequence_number_of(saved.position)
 
     def _is_news(self, shard_id: str, position: int) -> bool:
         known = self.positions.get(shard_id)

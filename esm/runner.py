@@ -232,7 +232,8 @@ class Runner:
             case SaveCheckpoint():
                 saved = pipeline.save(shard_id, command)
                 if saved is not None:
-                    self.trace.add(now_ms, pipeline.name, shard_id, saved)
+                    number = pipeline.number_of(saved) if pipeline.is_live else None
+                    self.trace.add(now_ms, pipeline.name, shard_id, saved, number)
             case StateDropped():
                 self.trace.add(now_ms, pipeline.name, shard_id, command)
             case CloseShard():

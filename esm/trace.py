@@ -162,7 +162,11 @@ def as_json(entry: Entry, start_ms: int) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-_DETAIL: dict[type, str] = {m.Invoke: "requestId", m.SendToDestination: "destination"}
+_DETAIL: dict[type, str] = {
+    m.Invoke: "requestId",
+    m.SendToDestination: "destination",
+    m.SaveCheckpoint: "sequenceNumber",
+}
 _OUTCOMES: dict[type, str] = {
     m.Succeeded: "succeeded",
     m.PartlyFailed: "partlyFailed",

@@ -145,9 +145,10 @@ class _Run:
         self._map_all(live, store, found)
         self._feed(live, found)
         with self._stopped_by_signals(live), standing, calm_collector():
+            began_ms = live.clock.now_ms()
             ended = live.run(self._until())
-        duration_ms = live.clock.now_ms() - start_ms
-        return books.summary(ended, iso_ms(start_ms), duration_ms, live.blocked())
+        duration_ms = live.clock.now_ms() - began_ms
+        return books.summary(ended, iso_ms(began_ms), duration_ms, live.blocked())
 
     def _until(self) -> Any:
         until_ms = self._options.until_ms

@@ -84,6 +84,7 @@ class LiveRun:
             faults=Faults("0s"),
             books=Tally(),
             rng=self._rng,
+            is_live=True,
         )
         self.runner.functions[pipeline] = function
         return pipeline

@@ -224,6 +224,36 @@ class TestLatest:
         assert orders.opened_at[FIRST][0] == AtTimestamp(pin.pinned_at_ms)
 
 
+def test_a_tumbling_window_goes_on_with_its_state_after_a_restart():
+    """Records of one window, of which the last come when the first run is over."""
+    store = FullDisk()
+    events: list[dict[str, Any]] = []
+
+    def count_up(event: dict[str, Any]) -> dict[str, Any]:
+        events.append(event)
+        seen = event["state"].get("seen", [])
+        return {"state": {"seen": seen + numbers([event])}}
+
+    first = World(store)
+    now_s = first.live.clock.now_ms() // 1000
+    far_from_its_end = next(seconds for seconds in (900, 899, 897) if now_s % seconds < 800)
+    window = {"tumbling_window_in_seconds": far_from_its_end, "batch_size": 2}
+    orders = first.stream()
+    orders.stream.put_many(map(str, range(4)), key=str)
+    first.map(orders, count_up, **window)
+    first.start()
+    first.until(lambda: len(events) == 2)
+    first.stop()
+    orders.stream.put_many(map(str, range(4, 6)), key=str)
+    second = World(store)
+    second.map(orders, count_up, **window)
+    second.start()
+    second.until(lambda: len(events) == 3)
+    second.stop()
+    assert [event["state"].get("seen", []) for event in events] == [[], ["0", "1"], list("0123")]
+    assert numbers(events) == list("012345")
+
+
 @pytest.mark.parametrize(
     ("saved", "start"),
     [

@@ -1,0 +1,146 @@
+"""SIGTERM in the middle of each trouble: the run ends soon, and its checkpoints are right."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+import road
+from live_desk import HANDLER, Desk, Running
+from road import Road, Traveller, pass_on
+from test_full_disk import fill_disk
+
+FAST = ("--poll-interval", "0.02", "--set", "backoff_first=10ms")
+SOON_S = 5
+FAILING = HANDLER + """\
+    if "bad" in lines:
+        raise ValueError("bad")
+"""
+HANGING = HANDLER + """\
+    if "bad" in lines:
+        import time
+        time.sleep(60)
+"""
+
+
+class Scene:
+    """A run that reads the stream of an `esm serve` over a road, and has delivered a record."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.served = desk.serve()
+        self.road = Road(self.served.url)
+        self.running = self._start()
+        self.places = self.served.put("good")
+        self.running.until_seen("good")
+        self.running.until(lambda: self.saved == self.places)
+
+    def _start(self) -> Running:
+        return self.desk.start("run", "--endpoint-url", self.road.url, *FAST)
+
+    @property
+    def saved(self) -> list[int]:
+        return list(self.desk.checkpoints.values())
+
+    def until_told(self, text: str) -> None:
+        self.running.until(lambda: text in self.running.stderr)
+
+    def end(self) -> None:
+        """SIGTERM; and afterwards the next run begins behind what was delivered."""
+        began = monotonic()
+        self.running.signal(signal.SIGTERM)
+        assert self.running.wait() == 0, self.running.stderr
+        assert monotonic() - began < SOON_S, self.running.stderr
+        assert "Traceback" not in self.running.stderr
+        assert self.saved == self.places
+
+    def go_on(self) -> None:
+        """All is well again, and nothing is lost."""
+        self.road.trouble = None
+        self.desk.write()
+        self.places = self.served.put("next")
+        self.running = self._start()
+        self.running.until_seen("next")
+        self.end()
+        assert self.desk.seen.count("good") == 1
+
+
+@pytest.fixture
+def scene(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """With what a test says of its function."""
+    desk.write(**getattr(request, "param", {}))
+    made = Scene(desk)
+    yield made
+    made.road.close()
+
+
+@pytest.mark.parametrize("trouble", [road.broken_server, road.reset, road.page])
+def test_while_the_stream_cannot_be_read(trouble, scene: Scene):
+    scene.road.trouble = trouble
+    scene.until_told("cannot be read")
+    scene.end()
+    scene.go_on()
+
+
+def test_while_the_endpoint_is_down(scene: Scene):
+    scene.road.close()
+    scene.until_told("cannot be read")
+    scene.end()
+    scene.road.open()
+    scene.go_on()
+
+
+def test_while_a_read_hangs(scene: Scene):
+    scene.road.trouble = road.black_hole
+    scene.running.until(lambda: scene.road.held)
+    scene.end()
+
+
+@pytest.mark.parametrize("scene", [{"handler": FAILING, "retries": -1}], indirect=True)
+def test_while_a_batch_fails_again_and_again(scene: Scene):
+    scene.served.put("bad")
+    scene.until_told("attempt 4")
+    scene.end()
+    scene.go_on()
+    assert scene.desk.seen[-2:] == ["bad", "next"]
+
+
+@pytest.mark.parametrize("scene", [{"handler": HANGING, "timeout": 2}], indirect=True)
+def test_while_a_function_hangs_it_has_its_timeout(scene: Scene):
+    scene.served.put("bad")
+    scene.running.until_seen("bad")
+    scene.end()
+    assert "timed out after 2.00 seconds" in scene.running.stderr
+    scene.go_on()
+
+
+@pytest.mark.parametrize("trouble", [road.black_hole, road.broken_server, road.reset])
+@pytest.mark.parametrize("scene", [{"handler": FAILING, "retries": 0}], indirect=True)
+def test_while_the_destination_does_not_answer(trouble, scene: Scene):
+    def for_queues(traveller: Traveller) -> None:
+        is_send = traveller.operation == "SendMessage"
+        (trouble if is_send else pass_on)(traveller)
+
+    scene.road.trouble = for_queues
+    scene.served.put("bad")
+    scene.running.until(lambda: "SendMessage" in scene.road.asked)
+    scene.end()  # the batch is not given up: the next run begins with it
+    scene.go_on()
+    assert scene.desk.seen[-2:] == ["bad", "next"]
+
+
+def test_while_the_disk_is_full(scene: Scene):
+    fill_disk(scene.desk, scene.running)
+    before = list(scene.desk.seen)
+    while "cannot be saved" not in scene.running.stderr:
+        count = len(scene.desk.seen)
+        scene.served.put("more")
+        scene.running.until(
+            lambda count=count: len(scene.desk.seen) > count
+            or "cannot be saved" in scene.running.stderr
+        )
+    scene.places = scene.saved  # of what was saved last, one record or a batch was not
+    scene.end()
+    assert scene.desk.seen[: len(before)] == before
