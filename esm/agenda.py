@@ -120,7 +120,7 @@ class Agenda:
         if machine.poller.due_ms is not None:
             shard.tick_ms = tick_ms = self._next_tick_ms(shard, now_ms)
             if tick_ms is None:
-                machine.handle(PollsSuspended(), now_ms)
+                machine.handle(PollsSuspended(caught_up=self._skip), now_ms)
                 due_ms = machine.timer_ms  # a window waits for a read, or for this
             elif due_ms is None or tick_ms < due_ms:
                 due_ms = tick_ms

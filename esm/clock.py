@@ -49,6 +49,11 @@ class SystemClock:
             _REAL[2](left_ms / 1000)
 
 
+def monotonic_s() -> float:
+    """Real seconds since some instant, whatever time handlers or tests see."""
+    return _REAL[1]() / 1e9
+
+
 class Stopwatch:
     """Real time that has passed since it was made, whatever time handlers see."""
 

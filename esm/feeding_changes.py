@@ -40,11 +40,16 @@ def put_of(item: Mapping[str, object]) -> Change:
 
 
 def write_changes(
-    client: Any, table: str, changes: Iterable[Change], *, wait: Wait, on_progress: OnProgress
+    client: Any,
+    table: str,
+    changes: Iterable[Change | None],
+    *,
+    wait: Wait,
+    on_progress: OnProgress,
 ) -> int:
     """Make them one after the other. Raises EndpointError E542 where the table takes no more."""
     writer = Writer(table, wait, on_progress)
-    for method, params in changes:
+    for method, params in filter(None, changes):
         writer.call(getattr(client, method), TableName=table, **params)
         writer.took(1)
     return writer.done

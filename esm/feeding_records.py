@@ -68,9 +68,17 @@ class Fed:
 
 
 def put_records(
-    client: Any, stream_arn: str, entries: Iterable[Entry], *, wait: Wait, on_progress: OnProgress
+    client: Any,
+    stream_arn: str,
+    entries: Iterable[Entry | None],
+    *,
+    wait: Wait,
+    on_progress: OnProgress,
 ) -> Fed:
-    """Put them all. Raises EndpointError E542 where the stream takes no more."""
+    """Put them all, what comes before a None in calls of its own.
+
+    Raises EndpointError E542 where the stream takes no more.
+    """
     fed = Fed()
     address = address_of(stream_arn, client.meta.endpoint_url)
     writer = Writer(stream_arn.rpartition("/")[2], wait, on_progress)
@@ -111,15 +119,17 @@ def _reason(answers: list[dict[str, str]]) -> str:
     return f"{first['ErrorCode']}: {first.get('ErrorMessage', 'no message')}"
 
 
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def _batches(entries: Iterable[Entry | None]) -> Iterator[list[Entry]]:
     """As many as one call takes, in order."""
     batch: list[Entry] = []
     size = 0
     for entry in entries:
-        if batch and (len(batch) == _ENTRIES_MAX or size + entry.size > _CALL_BYTES):
+        is_full = entry is None or len(batch) == _ENTRIES_MAX or size + entry.size > _CALL_BYTES
+        if batch and is_full:
             yield batch
             batch, size = [], 0
-        batch.append(entry)
-        size += entry.size
+        if entry is not None:
+            batch.append(entry)
+            size += entry.size
     if batch:
         yield batch

@@ -1,7 +1,8 @@
-"""`make demo`: captured sign-ups through one function, then an hour of all applications.
+"""`make demo`: captured sign-ups through one function, an hour of all applications, a chain live.
 
 Runs the commands that it prints, in this process and from the folder of the repository, in virtual
-time. It prints the same in every run, in 80 columns.
+time; the last one in real time. It prints the same in every run but for a few figures of that one
+(`live_demo.masked`), in 80 columns.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hour
+import live_demo
 
 from esm.cli.main import main as esm
 
@@ -21,9 +23,10 @@ EVENTS = "events/bandwidth_enrichment"
 
 INTRODUCTION = """\
 Four applications stand in template.yaml, each with its streams, tables,
-functions and topics. They run here in virtual time, with no AWS account and no
-network. The first takes sign-ups from a Kinesis stream, adds the bandwidth that
-is to be had where they come from, and publishes them on a second stream.
+functions and topics. They run here with no AWS account and no network, in
+virtual time at first. One takes sign-ups from a Kinesis stream, adds the
+bandwidth that is to be had where they come from, and publishes them on a second
+stream.
 """
 HOUR = """
 An hour of all four applications at once, on a morning with a keynote: generated
@@ -79,7 +82,7 @@ def main() -> int:
     os.chdir(ROOT)
     print(INTRODUCTION, end="")
     for step in STEPS:
-        print(f"\n{step.text}\n\n{shown(step)}", flush=True)
+        print(f"\n{step.text}\n\n{shown(step.words)}", flush=True)
         code = esm([word for words in step.words for word in words][1:])
         if code != step.exit_code:
             print(f"exit code {code}, expected {step.exit_code}", file=sys.stderr)
@@ -88,12 +91,16 @@ def main() -> int:
             print(f"\nExit code {code}: not every record was delivered.")
     print(HOUR, flush=True)
     hour.main()
+    print(f"{live_demo.INTRODUCTION}\n{shown(live_demo.WORDS)}", flush=True)
+    if live_demo.run() != live_demo.EXIT_CODE:
+        print("esm run did not end as it should", file=sys.stderr)
+        return 1
     return 0
 
 
-def shown(step: Step) -> str:
+def shown(words: tuple[tuple[str, ...], ...]) -> str:
     """The command as it can be pasted: a flag on each line, its value below where it is long."""
-    return "$ " + " \\\n    ".join(map(_line, step.words))
+    return "$ " + " \\\n    ".join(map(_line, words))
 
 
 def _line(words: tuple[str, ...]) -> str:

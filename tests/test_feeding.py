@@ -225,3 +225,22 @@ def test_records_of_a_stream_do_not_go_into_a_table():
 
     with pytest.raises(InputError, match="captures hold records of a Kinesis stream"):
         feed(Capture({"s": [record(1, 1_000)]}), never, TABLE, wait=Waiting())
+
+
+# --- at a pace ---------------------------------------------------------------------------------
+
+
+def arriving(*seconds: float) -> Capture:
+    """A capture of one shard, whose records say in which second they arrived."""
+    records = [
+        make_record(
+            data=str(second).encode(),
+            partition_key="a",
+            sequence_number=str(number),
+            arrived_ms=round(second * 1_000),
+            ordinal=number,
+            position=number,
+        )
+        for number, second in enumerate(seconds, 1)
+    ]
+    return Capture("kinesis", ARN, {"shardId-0": records})

@@ -39,6 +39,7 @@ BELONGS_TO = {
     "generating_scenarios": "generating",
     "feeding_calls": "feeding",
     "feeding_changes": "feeding",
+    "feeding_pace": "feeding",
     "feeding_records": "feeding",
     "importing": "loading",
     "isolation": "loading",

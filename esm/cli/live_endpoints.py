@@ -19,7 +19,12 @@ from esm.embedded.surroundings import DEFAULT_REGION
 from esm.errors import EndpointError
 
 SERVICES = ("kinesis", "dynamodb", "dynamodbstreams", "sqs", "sns", "s3")
-_EMULATORS = {"AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled"}  # they know no hosts by account
+_EMULATORS = {
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # they know no hosts by account
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+}
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+_NEAR = "127.0.0.1,localhost,::1"
 _FOR_ALL = "AWS_ENDPOINT_URL"
 
 
@@ -55,7 +60,7 @@ class Endpoints:
     def variables(self) -> dict[str, str]:
         """What leads handlers' own clients to where ours go."""
         default = self.reach.endpoint_url or os.environ.get(_FOR_ALL) or self.embedded
-        return {} if default is None else {_FOR_ALL: default, **_EMULATORS}
+        return {} if default is None else {_FOR_ALL: default, **_EMULATORS, **_without_proxy()}
 
 
 @contextmanager
@@ -83,6 +88,13 @@ def announced(aws: EmbeddedAws, state: Path) -> Iterator[None]:
         yield
     finally:
         remove(state, aws.incarnation)
+
+
+def _without_proxy() -> dict[str, str]:
+    """No proxy knows what listens on this machine; what goes around one already still does."""
+    said = (os.environ.get(name, "") for name in _NO_PROXY)
+    hosts = ",".join(dict.fromkeys(filter(None, (*said, _NEAR))))
+    return dict.fromkeys(_NO_PROXY, hosts)
 
 
 def say_where(found: Endpoints, arns: Iterable[str]) -> None:

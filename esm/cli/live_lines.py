@@ -79,9 +79,10 @@ class Problems:
     def _is_away(self, entry: Entry, error: str) -> None:
         away = self._away.setdefault(entry.mapping, _Away(entry.at_ms))
         away.shards.add(entry.shard_id)
-        if error not in away.told:
-            away.told.add(error)
-            self._tell(entry, f"cannot be read, and is tried again: {clean(error)}")
+        text = clean(error)
+        if text not in away.told:
+            away.told.add(text)
+            self._tell(entry, f"cannot be read, and is tried again: {text}")
 
     def _is_back(self, entry: Entry) -> None:
         """Told when nothing of the mapping is away any more."""

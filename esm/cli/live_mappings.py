@@ -96,6 +96,7 @@ def plan(
             _raise_unless_warning(error)
     filters = FilterTerms(settings.maximum_filters, settings.reject_plain_data_patterns)
     planned: dict[str, Planned] = {}
+    _refuse_foreign(variables, template)
     for mapping in mappings:
         function = _function(template, mapping, variables)
         request = {
@@ -132,6 +133,13 @@ def _function(
     function = function.with_variables(read_variables(file, function.function_name, name))
     function.require()
     return function
+
+
+def _refuse_foreign(file: VariablesFile | None, template: Template) -> None:
+    """Raise E484 for a file that was asked for, and has nothing for any function."""
+    functions = template.functions.values()
+    names = [name for each in functions for name in (each.function_name, each.logical_id)]
+    read_variables(file, *names, fix=f'{{"{names[-1]}": {{"NAME": "value"}}}}')
 
 
 def _qualified(arn: str, qualifier: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, Self
 
 from esm.cli.live_books import LiveBooks
@@ -36,10 +37,15 @@ class Standing:
             self._live.stop()
 
     def write(self, line: str) -> None:
-        """A line above what is drawn."""
+        """A line above what is drawn.
+
+        Where nobody takes it any more, or the disk is full, it is gone: functions print here, too,
+        and none of their invocations may fail of that.
+        """
         if self._live is not None:
             self._live.console.out(line, highlight=False)
-        else:
+            return
+        with suppress(OSError):
             print(line, file=sys.stderr, flush=True)
 
     def hear(self, _entry: Entry) -> None:

@@ -6,13 +6,15 @@ Never AWS unasked: neither a profile nor a key or an endpoint in the environment
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from esm.errors import EndpointError
+from esm.errors import EndpointError, InputError
 from esm.state import FOLDER
 
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
@@ -26,6 +28,8 @@ _OF_SERVICES = {
     "sqs": f"{_VARIABLE}_SQS",
 }
 
+_URL = re.compile(r"https?://([^][/?#\s]+|\[[0-9a-f:.]+\](:\d+)?)(/|$)", re.IGNORECASE)
+
 Command = TypeVar("Command", bound=Callable[..., object])
 MakeClient = Callable[[str, str], Any]
 """Makes boto3's client of a service in a region."""
@@ -38,6 +42,20 @@ class Reach:
     endpoint_url: str | None
     aws: bool
     profile: str | None
+
+    def check_profile(self) -> None:
+        """Raise E480 for a profile on the command line that nothing would come of."""
+        if self.profile is None or self.aws:
+            return
+        context = click.get_current_context(silent=True)
+        source = context and context.get_parameter_source("profile")
+        if source is ParameterSource.COMMANDLINE:  # one in samconfig.toml is for sam as well
+            raise InputError(
+                "E480",
+                "--profile is for --aws",
+                why="real streams are used only where that is asked for",
+                fix=f"--aws --profile {self.profile}",
+            )
 
     def make_client(self, service: str, region: str) -> Any:
         """A client that asks once. Raises EndpointError E539 and E541."""
@@ -65,6 +83,13 @@ def _in_environment(service: str) -> str | None:
 def _check(url: str, *, aws: bool) -> None:
     from esm.hosts import is_loopback
 
+    if _URL.match(url) is None:
+        raise InputError(
+            "E480",
+            f"{url} is no endpoint",
+            why="an endpoint is a whole URL",
+            fix="--endpoint-url http://127.0.0.1:4577",
+        )
     if not aws and not is_loopback(url):
         raise EndpointError(
             "E541",
@@ -98,7 +123,9 @@ def reach_options(command: Command) -> Command:
 
 def take_reach(values: dict[str, Any]) -> Reach:
     """Take the options that say where things are out of a command's values."""
-    return Reach(values.pop("endpoint_url"), values.pop("aws"), values.pop("profile"))
+    reach = Reach(values.pop("endpoint_url"), values.pop("aws"), values.pop("profile"))
+    reach.check_profile()
+    return reach
 
 
 _OPTIONS = (

@@ -35,6 +35,7 @@ class Options:
     template: TemplateOptions
     env_vars: VariablesFile | None
     feed: tuple[str, ...]
+    feed_speed: float | None
     until_ms: int | None
     poll_interval_ms: int | None
     fresh: bool
@@ -92,6 +93,12 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
     multiple=True,
     metavar="[MAPPING=]FILE",
     help="Captured records, put where the mapping reads that is named, or that reads their stream.",
+)
+@click.option(
+    "--feed-speed",
+    type=click.FloatRange(0, min_open=True),
+    metavar="FACTOR",
+    help="Feed them as they arrived, so many times as fast.  [all at once]",
 )
 @click.option(
     "--until",

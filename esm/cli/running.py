@@ -61,6 +61,7 @@ def run(options: Options, properties: dict[str, Any]) -> int:
     with fixes_in_flags():
         settings = parse_settings(options.settings)
     reach = Reach(options.endpoint_url, options.aws, options.profile)
+    reach.check_profile()
     template = replace(options.template, account=account_of(reach)).load_to_run()
     now_ms = SystemClock().now_ms()
     with Mask(template.secrets).on_errors():
@@ -117,7 +118,7 @@ class _Run:
             if found.embedded is not None:
                 provide(self._template, found.embedded, region)
             if found.own is not None:
-                stack.enter_context(announced(found.own, FOLDER))
+                stack.enter_context(announced(found.own, FOLDER.absolute()))
             say_where(found, (each.source_arn for each in self._planned))
             if not options.aws:
                 stack.enter_context(AwsGuard(now=SystemClock().now_ms))
@@ -204,7 +205,13 @@ class _Run:
                 live.begun.wait()
                 for each in self._feeds:
                     if not self._is_stopping.is_set():
-                        feed(each.capture, found.make_client, each.arn, wait=self._wait)
+                        feed(
+                            each.capture,
+                            found.make_client,
+                            each.arn,
+                            wait=self._wait,
+                            speed=self._options.feed_speed,
+                        )
             except Exception as error:
                 if not self._is_stopping.is_set():
                     live.fail(error)
@@ -226,9 +233,10 @@ class _Run:
             if self._signal is not None:
                 os._exit(128 + number)
             self._signal = number
-            self._is_stopping.set()
             os.write(_STDERR, b"stopping: what is in flight may end; once more ends it at once\n")
             live.stop()
+            # Not before the loop has been told: a delivery that gives up now is left for later.
+            self._is_stopping.set()
 
         before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -277,7 +285,7 @@ def _stdout_as_it_is() -> Iterator[BinaryIO]:
 
 
 def _function(planned: Planned, now: Callable[[], int]) -> LiveFunction:
-    resource = planned.function
+    resource = planned.function.from_anywhere()  # a handler may go to /tmp, and time out there
     return LiveFunction(
         resource.logical_id,
         lambda: load_handler_of(resource),

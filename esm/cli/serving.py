@@ -52,10 +52,16 @@ def _has_no_template(options: TemplateOptions) -> bool:
 
 
 def _told(made: list[str]) -> list[str]:
-    shown = ", ".join(arn.rpartition(":")[2] for arn in made[:_MOST_SHOWN])
+    shown = ", ".join(map(_shown, made[:_MOST_SHOWN]))
     more = f" and {len(made) - _MOST_SHOWN} more" if len(made) > _MOST_SHOWN else ""
     have = [f"made   {shown}{more}"] if made else []
     return [*have, "all of it is in memory, and gone when this ends: Ctrl-C"]
+
+
+def _shown(arn: str) -> str:
+    """What an ARN names; that of a consumer ends with when it was made."""
+    stream, consumer, rest = arn.partition("/consumer/")
+    return stream.rpartition(":")[2] + consumer + rest.partition(":")[0]
 
 
 def _wait_for_signal() -> int:

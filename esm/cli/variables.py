@@ -78,7 +78,7 @@ def _read_object(file: str) -> dict[str, Any]:
         text = Path(file).read_text(encoding="utf-8-sig")
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        line = text.splitlines()[error.lineno - 1] if text else ""
+        line = text.split("\n")[error.lineno - 1]  # as json counts them
         raise InputError(
             "E483",
             f"not JSON: {error.msg[0].lower()}{error.msg[1:]}",

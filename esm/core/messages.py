@@ -69,8 +69,12 @@ class PollFailed:
 class PollsSuspended:
     """The source has nothing, and will say when it has: no polls until PollsResumed.
 
-    In virtual time only, as the next two; they change when a shard is polled by nothing at all.
+    Where it pushes, and in virtual time, as the next two; they change when a shard is polled by
+    nothing at all. `caught_up`: it is known to have nothing. A source behind an endpoint, which may
+    be away, has just not said anything yet; whether more is to come its last answer tells.
     """
+
+    caught_up: bool = True
 
 
 @dataclass(frozen=True, slots=True)

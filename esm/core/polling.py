@@ -64,11 +64,12 @@ class Poller:
             self.failures, policy.poll_failure_first_ms, policy.poll_failure_cap_ms
         )
 
-    def suspend(self) -> None:
+    def suspend(self, *, caught_up: bool = True) -> None:
         """Keep the next tick in mind, but do not read at it."""
         assert self.due_ms is not None
         self.next_ms, self.due_ms = self.due_ms, None
-        self.suspended = self.caught_up = True
+        self.suspended = True
+        self.caught_up |= caught_up
 
     def skip(self, count: int, policy: Policy) -> None:
         """So many polls of the cadence were not made, because they would have been empty."""

@@ -201,9 +201,9 @@ class ShardMachine:
     def _pace(self, message: CadenceInput) -> None:
         poller = self.poller
         match message:
-            case PollsSuspended():
+            case PollsSuspended(caught_up=caught_up):
                 self._require(message, fits=poller.due_ms is not None)
-                poller.suspend()
+                poller.suspend(caught_up=caught_up)
             case PollsSkipped(count=count):
                 self._require(message, fits=poller.suspended or poller.due_ms is not None)
                 poller.skip(count, self.policy)

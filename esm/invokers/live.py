@@ -148,10 +148,17 @@ class LiveFunction:
         invocation.done(result)
 
     def ended(self, environment: _Environment) -> None:
-        """The thread of an environment has nothing more to do."""
+        """The thread of an environment has nothing more to do, or has died of something.
+
+        What is queued for it must not wait for ever: it is answered as throttled.
+        """
         with self._lock:
-            if self._environment is environment:
+            is_current = self._environment is environment
+            if is_current:
                 self._part_with(environment)
+            refused = self._take_waiting() if is_current and not self._is_stopped else []
+        for invocation in refused:
+            invocation.refuse(f"the environment of {self.name} has ended")
 
     # --- with the lock held ------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol
 
 from esm.agenda import OpenedShard
 from esm.core.failure import backoff_ms
+from esm.core.lane import LaneState
 from esm.core.messages import (
     DestinationDelivered,
     DestinationFailed,
@@ -55,6 +56,8 @@ _SOON = 2
 """After so many listings without its children, a shard is taken for the last of its line."""
 _RETRY_MS = (1_000, 30_000)
 """Back-off for listings and checkpoints: the first wait, and the longest."""
+_LAST_DELIVERIES_MS = 2_000
+"""So long after a stop, destinations may take what they have in hand."""
 
 
 class LiveInvoker(Protocol):
@@ -109,12 +112,15 @@ class LiveRunner(Runner):
         self._turns = count()
         self._unlisted: set[Pipeline] = set()
         self._left_for_later: set[tuple[OpenedShard, int]] = set()
+        self._deliveries_end_ms: int | None = None
         self._save_failures = 0
         self._save_ms = 0
         self._stirs = 0
         """Counts whatever has happened; a read that began after it and was empty saw nothing."""
         self._stirred_ms = 0
         self._seen: dict[OpenedShard, int] = {}
+        self._caught_up: set[OpenedShard] = set()
+        """Those whose source said, when they were read last, that nothing is left behind that."""
         self._reads = 0
         """How many are under way."""
         self._doze_ms = 0
@@ -132,6 +138,7 @@ class LiveRunner(Runner):
         self.is_stopping = True
         self.begun.set()
         now_ms = self.clock.now_ms()
+        self._deliveries_end_ms = now_ms + _LAST_DELIVERIES_MS
         for held in self._held:
             unasked = Throttled(held.command.lane, held.command.batch, error="stopped")
             self._agenda.add_answer(held.shard, unasked, now_ms)
@@ -179,6 +186,9 @@ class LiveRunner(Runner):
 
     def _ended(self, now_ms: int, until_ms: int, *, to_idle: bool) -> Ended | None:
         if self.is_stopping and not self._is_at_work():
+            if self._save_failures:
+                self._save_ms = now_ms  # nobody will try again later
+                self._commit(now_ms)
             return Ended.STOPPED
         if to_idle and self._nothing_follows(now_ms):
             return Ended.IDLE
@@ -188,7 +198,8 @@ class LiveRunner(Runner):
         """When something is to be done that no machine knows of; some may be past."""
         alarms = [each.deadline_ms for each in self.functions.values()]
         alarms += [each[0] for each in self._later[:1]]
-        return [*alarms, self._save_ms, self._stirred_ms + _PUSH_QUIET_MS]
+        alarms += [self._save_ms, self._stirred_ms + _PUSH_QUIET_MS, self._deliveries_end_ms]
+        return alarms
 
     def _do_what_is_late(self, now_ms: int) -> None:
         while self._later and self._later[0][0] <= now_ms:
@@ -197,6 +208,18 @@ class LiveRunner(Runner):
             deadline_ms = function.deadline_ms
             if deadline_ms is not None and deadline_ms <= now_ms:
                 function.expire(now_ms)
+        if self._deliveries_end_ms is not None and self._deliveries_end_ms <= now_ms:
+            self._leave_deliveries()
+
+    def _leave_deliveries(self) -> None:
+        """A destination that does not answer is not waited for: the next run begins with them."""
+        self._left_for_later |= {
+            (shard, lane.index)
+            for shards in self._shards.values()
+            for shard in shards
+            for lane in shard.machine.lanes
+            if lane.state is LaneState.DISCARDING
+        }
 
     def _do_later(self, failures: int, what: Callable[[], None]) -> None:
         due_ms = self.clock.now_ms() + backoff_ms(failures, *_RETRY_MS)
@@ -226,7 +249,8 @@ class LiveRunner(Runner):
     def _is_seen(self, shard: OpenedShard, now_ms: int) -> bool:
         if self._is_polled(shard):
             return self._seen.get(shard) == self._stirs
-        return shard.machine.poller.suspended and now_ms - self._stirred_ms >= _PUSH_QUIET_MS
+        is_quiet = now_ms - self._stirred_ms >= _PUSH_QUIET_MS
+        return is_quiet and shard.machine.poller.suspended and shard in self._caught_up
 
     def _is_polled(self, shard: OpenedShard) -> bool:
         return shard.machine.policy.poll_interval_ms > 0
@@ -290,7 +314,12 @@ class LiveRunner(Runner):
         )
         message = Idle(1) if is_nothing else command
         self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
-        if is_nothing and isinstance(read, RecordsArrived) and not read.millis_behind:
+        is_caught_up = isinstance(read, RecordsArrived) and not read.millis_behind
+        if is_caught_up:
+            self._caught_up.add(shard)
+        else:
+            self._caught_up.discard(shard)
+        if is_nothing and is_caught_up:
             self._seen[shard] = stirs
         elif isinstance(read, RecordsArrived):
             self.stir()
@@ -329,26 +358,29 @@ class LiveRunner(Runner):
 
     def _deliver(self, shard: OpenedShard, command: SendToDestination, now_ms: int) -> None:
         """In the destination's thread."""
-        answer: DestinationDelivered | DestinationFailed | None
+        answer: DestinationDelivered | DeliveryFailed
         try:
             answer = shard.pipeline.deliver(shard.machine.shard_id, command, now_ms)
         except DeliveryFailed as error:
-            answer = DestinationFailed(command.lane, command.batch, str(error))
-            if self.is_stopping and not error.fatal:
-                answer = None  # it is not given up: the next run begins with it
+            answer = error
         self.post(partial(self._have_delivered, shard, command, answer))
 
     def _have_delivered(
         self,
         shard: OpenedShard,
         command: SendToDestination,
-        answer: DestinationDelivered | DestinationFailed | None,
+        answer: DestinationDelivered | DeliveryFailed,
     ) -> None:
         self.stir()
-        if answer is None:
+        if isinstance(answer, DestinationDelivered):
+            told: DestinationDelivered | DestinationFailed = answer
+        elif self.is_stopping and not answer.fatal:
             self._left_for_later.add((shard, command.lane))
-        elif not shard.is_gone:
-            self._agenda.add_answer(shard, answer, self.clock.now_ms())
+            return  # it is not given up: the next run begins with it
+        else:
+            told = DestinationFailed(command.lane, command.batch, str(answer))
+        if not shard.is_gone:
+            self._agenda.add_answer(shard, told, self.clock.now_ms())
 
     # --- shards ------------------------------------------------------------------------------
 
@@ -421,6 +453,7 @@ class LiveRunner(Runner):
     def _forget(self, shard: OpenedShard) -> None:
         super()._forget(shard)
         self._seen.pop(shard, None)
+        self._caught_up.discard(shard)
 
     def _post_wake(self, shard: OpenedShard) -> None:
         """From a reader's own thread."""

@@ -74,7 +74,9 @@ def events_in(stream: Any) -> Iterator[PushedEvent]:
                 event = _event(message)
                 if event is not None:
                     yield event
-    except (HTTPError, OSError, ParserError) as error:
+    except ParserError as error:
+        raise CallFailed(f"what is pushed is no event stream: {error}") from error
+    except (HTTPError, OSError) as error:
         raise CallFailed(f"the subscription broke: {error}") from error
 
 

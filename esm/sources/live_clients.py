@@ -25,6 +25,8 @@ _READ_TIMEOUT_S = 30
 # Where credentials are looked for when nobody is going to check them: nothing that asks a host.
 _NEAR = frozenset({"env", "shared-credentials-file", "config-file"})
 _PLACEHOLDERS = ("esm", "esm")
+# In place of AWS_PROFILE; the four are a configuration's name, variables, default and conversion.
+_NO_PROFILE: Any = {"profile": (None, None, None, None)}
 
 
 def live_client(
@@ -49,7 +51,7 @@ def live_client(
         raise EndpointError(
             "E520",
             f"no client for {service}: {error}",
-            why="boto3 refuses its region, its endpoint, or the profile of AWS_PROFILE",
+            why="boto3 refuses its region, its endpoint, or the profile",
             fix="mend what the message names",
         ) from error
     guard_parsing(client)
@@ -107,6 +109,8 @@ def _session(*, near: bool, profile: str | None) -> boto3.Session:
     """A session of its own; near it takes what credentials are at hand, or placeholders."""
     session = botocore.session.Session(profile=profile)
     if near:
+        if profile is None and session.profile not in (None, *session.available_profiles):
+            session = botocore.session.Session(_NO_PROFILE)
         resolver = session.get_component("credential_provider")
         for provider in list(resolver.providers):
             if provider.METHOD not in _NEAR:

@@ -103,6 +103,15 @@ class FunctionResource:
             missing=tuple(e for e in self.missing if e not in excused),
         )
 
+    def from_anywhere(self) -> FunctionResource:
+        """The function with paths that still hold when somebody has gone to another folder."""
+        folders = tuple(folder.absolute() for folder in self.layers.folders)
+        return replace(
+            self,
+            code_uri=self.code_uri and self.code_uri.absolute(),
+            layers=replace(self.layers, folders=folders),
+        )
+
     def place_of(self, name: str, *path: str | int) -> Place:
         """Where a property's value stands, or the function."""
         return descend(self.nodes[name], path).place if name in self.nodes else self.place

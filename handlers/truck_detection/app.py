@@ -7,6 +7,9 @@ when the first reading of a truck comes. A window's final call compares (`baseli
 deviations (`models.Deviation`) on the stream that DEVIATIONS_STREAM_NAME names, and writes the
 baselines back.
 
+WARM_UP_WINDOWS and READINGS_APART_SECONDS stand in for `baseline.WARM_UP` and `models.APART`, where
+captured readings are sent once more, faster and at another time.
+
 The event source mapping must set TumblingWindowInSeconds, and FunctionResponseTypes to
 ReportBatchItemFailures. BisectBatchOnFunctionError, MaximumRetryAttempts and an on-failure
 destination put a malformed reading aside.
@@ -34,6 +37,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -43,8 +47,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import table
-from baseline import judge
-from models import Reading, ReadingRecord, Sums, Window, WindowCall, WindowState
+from baseline import WARM_UP, judge
+from models import APART, Reading, ReadingRecord, Sums, Window, WindowCall, WindowState
 from publishing import publish
 
 logger = Logger(service="truck-detection")
@@ -81,9 +85,10 @@ def reading_of(record: ReadingRecord) -> Reading:
 
 def taken_in(call: WindowCall, readings: Iterable[Reading]) -> WindowState:
     """The window's state with readings added, and with the baselines of trucks that are new."""
+    apart = timedelta(seconds=float(os.environ.get("READINGS_APART_SECONDS", APART.seconds)))
     sums = dict(call.state.sums)
     for reading in readings:
-        if not call.window.speaks_of(reading):
+        if not call.window.speaks_of(reading, apart):
             logger.info("Reading of another time", truck=reading.truck, at=reading.measured_at)
         else:
             sums[reading.truck] = sums.get(reading.truck, Sums()).plus(reading)
@@ -94,10 +99,11 @@ def taken_in(call: WindowCall, readings: Iterable[Reading]) -> WindowState:
 
 def conclude(window: Window, state: WindowState) -> None:
     """Publish what deviates in a window that is over, then keep what it has taught."""
+    warm_up = int(os.environ.get("WARM_UP_WINDOWS", WARM_UP))
     verdicts = {
         truck: verdict
         for truck, sums in state.sums.items()
-        if (verdict := judge(window, truck, sums, state.baselines[truck])) is not None
+        if (verdict := judge(window, truck, sums, state.baselines[truck], warm_up)) is not None
     }
     deviations = [each for verdict in verdicts.values() for each in verdict.deviations]
     publish(kinesis, os.environ["DEVIATIONS_STREAM_NAME"], deviations)

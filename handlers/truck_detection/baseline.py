@@ -46,8 +46,10 @@ class Verdict:
     deviations: tuple[Deviation, ...]
 
 
-def judge(window: Window, truck: str, sums: Sums, before: Baselines) -> Verdict | None:
-    """Compare a truck's window with its baselines.
+def judge(
+    window: Window, truck: str, sums: Sums, before: Baselines, warm_up: int = WARM_UP
+) -> Verdict | None:
+    """Compare a truck's window with its baselines, which the first `warm_up` windows only teach.
 
     None for a window that they know already: its deviations have been published, and what it taught
     is in there.
@@ -59,7 +61,7 @@ def judge(window: Window, truck: str, sums: Sums, before: Baselines) -> Verdict 
     for kind, mean in sums.means.items():
         usual = before.sensors.get(kind, Baseline())
         spreads = _spreads(mean, kind, usual)
-        sensors[kind] = after = _after(usual, mean, spreads, window)
+        sensors[kind] = after = _after(usual, mean, spreads, window, warm_up)
         if usual.deviating_since is None and after.deviating_since is not None:
             deviations.append(_deviation(window, truck, kind, sums, usual, spreads))
     return Verdict(Baselines(window_start=window.start, sensors=sensors), tuple(deviations))
@@ -72,9 +74,11 @@ def _spreads(mean: float, kind: Kind, usual: Baseline) -> float:
     return spreads if tolerance.also_below or spreads > 0 else 0.0
 
 
-def _after(usual: Baseline, mean: float, spreads: float, window: Window) -> Baseline:
+def _after(
+    usual: Baseline, mean: float, spreads: float, window: Window, warm_up: int
+) -> Baseline:
     """The baseline once it has met a window."""
-    if usual.windows < WARM_UP or abs(spreads) <= CALM:
+    if usual.windows < warm_up or abs(spreads) <= CALM:
         return _taught(usual, mean)
     if abs(spreads) > ALARM and usual.deviating_since is None:
         return usual.model_copy(update={"deviating_since": window.start})

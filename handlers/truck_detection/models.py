@@ -25,8 +25,7 @@ Longitude = Annotated[float, Field(strict=True, ge=-180, le=180)]
 
 # Windows are cut by arrival. What a truck sends behind a tunnel arrives in a later one, in which it
 # would be taken for the truck's state of now; and a clock that is ahead cannot be believed at all.
-LATE_AFTER = timedelta(minutes=1)
-AHEAD_AFTER = timedelta(minutes=1)
+APART = timedelta(minutes=1)
 
 
 class Model(BaseModel):
@@ -137,9 +136,9 @@ class Window(Model):
     start: AwareDatetime
     end: AwareDatetime
 
-    def speaks_of(self, reading: Reading) -> bool:
+    def speaks_of(self, reading: Reading, apart: timedelta = APART) -> bool:
         """Whether a reading that arrived in the window says how the truck is now."""
-        return self.start - LATE_AFTER <= reading.measured_at <= self.end + AHEAD_AFTER
+        return self.start - apart <= reading.measured_at <= self.end + apart
 
 
 class WindowState(Model):

@@ -34,9 +34,9 @@ def desk(
             del sys.modules[name]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def aws() -> Iterator[EmbeddedAws]:
-    """An embedded AWS that all tests of a run share: each makes streams of its own."""
+    """An embedded AWS that the tests of a module share: each makes streams of its own."""
     from esm.embedded.aws import EmbeddedAws
 
     with EmbeddedAws(port=0) as server:

@@ -40,11 +40,16 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  invoke    One event through one function of the template, once.
-  replay    Captured events or records through a mapping, in virtual time.
-  validate  Every rule we know, with file:line:column; no code is imported.
-  generate  Events or records, as many as wanted.
-  size      Shards for a load, and the limit that decides.
+  run          Mappings of the template, kept running.
+  invoke       One event through one function of the template, once.
+  replay       Captured events or records through a mapping, in virtual time.
+  generate     Events or records, as many as wanted.
+  serve        The embedded AWS alone, to outlive runs.
+  put          Put records into a stream of the running esm run or esm serve.
+  record       Read a live source into a capture; nobody's checkpoints move.
+  validate     Every rule we know, with file:line:column; no code is imported.
+  checkpoints  Where each shard is, and how far behind.
+  size         Shards for a load, and the limit that decides.
 """
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
+from freezegun import freeze_time
 from over_http import PATIENCE_S, Clients, request, send, wait_for
 
 from esm.embedded import endpoint_file
@@ -30,6 +31,17 @@ def port_of(aws: EmbeddedAws) -> int:
 
 
 # --- start and stop ------------------------------------------------------------------------------
+
+
+def test_time_that_a_test_freezes_is_not_the_server_s():
+    aws = EmbeddedAws(port=0)
+    with freeze_time("2040-01-01"):
+        aws.start()
+        threading.Event().wait(0.3)  # the server has planned what it does next
+    stopping = threading.Thread(target=aws.stop, daemon=True)
+    stopping.start()
+    stopping.join(PATIENCE_S)
+    assert not stopping.is_alive()
 
 
 def test_a_port_that_is_asked_for_and_taken_is_told():

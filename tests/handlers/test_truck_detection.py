@@ -188,6 +188,15 @@ def test_a_reading_of_another_time_does_not_count(app, measured_at: str):
     assert answer == {"state": {"sums": {}, "baselines": {}}, "batchItemFailures": []}
 
 
+def test_captured_readings_may_be_of_another_time(app, table: Stubber, monkeypatch):
+    monkeypatch.setenv("READINGS_APART_SECONDS", "3600")
+    none_known(table)
+
+    answer = app.handler(call(reading(measured_at="2026-03-02T08:00:01Z")), CONTEXT)
+
+    assert answer["state"]["sums"]["truck-1"]["readings"] == 1
+
+
 @pytest.mark.parametrize("closing", ["isFinalInvokeForWindow", "isWindowTerminatedEarly"])
 def test_a_closing_call_publishes_first_and_then_writes(
     app, table: Stubber, stream: Stubber, closing: str
@@ -285,6 +294,19 @@ def test_a_sensor_is_not_judged_before_it_is_known(sensor: Callable[[str], Senso
     container = sensor("container")
 
     assert [container.meets(mean) for mean in (-18, 60, -18, 60)] == [[]] * 4
+
+
+def test_a_sensor_may_be_known_sooner(baseline: ModuleType, models: ModuleType):
+    knows, told = models.Baselines(), []
+    for number, mean in enumerate((-18, -18, -18, -8)):
+        start = START + number * TEN_SECONDS
+        window = models.Window(start=start, end=start + TEN_SECONDS)
+        sums = models.Sums(readings=1, container_celsius=mean)
+        verdict = baseline.judge(window, "truck-1", sums, knows, warm_up=3)
+        knows = verdict.baselines
+        told.append(len(verdict.deviations))
+
+    assert told == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ MAPPINGS = {
 @pytest.mark.parametrize(("function", "folder"), FUNCTIONS.items())
 def test_the_variables_that_the_code_reads_are_set(function: str, folder: str):
     code = (ROOT / "handlers" / folder / "app.py").read_text(encoding="utf-8")
-    read = set(re.findall(r'os\.environ\["(\w+)"\]', code))
+    read = set(re.findall(r'os\.environ(?:\[|\.get\()"(\w+)"', code))
     set_for_all = {"POWERTOOLS_LOG_LEVEL"}
     assert read == TEMPLATE.functions[function].environment.keys() - set_for_all
 

@@ -18,6 +18,7 @@ from living import ARN, Answer, deadline_of, threads_end, until
 
 from esm.errors import HandlerError
 from esm.invokers import live
+from esm.invokers.execution_environment import told_of_pauses
 from esm.invokers.exiting import RuntimeExited
 from esm.invokers.inline import Function, InlineInvoker
 from esm.invokers.invocation import NotReached
@@ -393,3 +394,23 @@ def test_forty_functions_that_hang_do_not_slow_another_one_down(living):
     go_on.set()
     assert all(answer.payload for answer in answers)
     assert beside_s < 2 * alone_s + 0.001
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_is_queued_for_an_environment_that_dies_is_answered(living):
+    """Whatever it dies of, such as a line that cannot be written when an invocation ends."""
+    begins = threading.Event()
+
+    def unwritable() -> None:
+        raise BrokenPipeError
+
+    function, answers = living.function(lambda e, c: "fine"), [Answer() for _ in range(3)]
+    with told_of_pauses(unwritable):
+        for answer in answers:
+            function.submit(lambda: begins.wait(10), "id", answer)
+        begins.set()
+        first, *others = [answer.result for answer in answers]
+        until(lambda: function._environment is None)
+    assert first.payload == "fine"
+    assert all(other.throttled for other in others)
+    assert living.ask(function).payload == "fine"

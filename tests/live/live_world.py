@@ -154,7 +154,7 @@ class World:
         self,
         store: CheckpointStore | None = None,
         *,
-        poll_ms: int = 5,
+        poll_ms: int | None = 5,
         settings: Settings = QUICK,
         hear: Callable[[Entry], None] | None = None,
     ) -> None:

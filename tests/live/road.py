@@ -102,14 +102,12 @@ class Traveller(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def handle_request(self) -> None:
+    def do_POST(self) -> None:
         road = self.server.road
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         road.asked.append(self.operation)
         (road.trouble or pass_on)(self)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_request
 
     def ask(self) -> tuple[HTTPConnection, HTTPResponse]:
         """The answer of the endpoint, to be read; the connection is to be closed."""
@@ -128,12 +126,10 @@ class Traveller(BaseHTTPRequestHandler):
         finally:
             upstream.close()
 
-    def answer(
-        self, status: int, body: bytes, length: int | None = None, **headers: str
-    ) -> None:
-        lines = [f"HTTP/1.1 {status} So", f"Content-Length: {len(body) if length is None else length}"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode() + body)
+    def answer(self, status: int, body: bytes, length: int | None = None, **head: str) -> None:
+        head = {"Content-Length": str(len(body) if length is None else length)} | head
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in head.items()]
+        self.wfile.write("\r\n".join([f"HTTP/1.1 {status} So", *lines, "", ""]).encode() + body)
 
     def hang_up(self) -> None:
         self.close_connection = True

@@ -43,9 +43,8 @@ class Traffic:
         """The stream; gives the ARN that a mapping names."""
         kinesis = self.clients("kinesis")
         kinesis.create_stream(StreamName=self.name, ShardCount=SHARDS)
-        return str(kinesis.describe_stream_summary(StreamName=self.name)[
-            "StreamDescriptionSummary"
-        ]["StreamARN"])
+        answer = kinesis.describe_stream_summary(StreamName=self.name)
+        return str(answer["StreamDescriptionSummary"]["StreamARN"])
 
     def source(self, arn: str, url: str) -> Any:
         return KinesisSource(arn, live_client("kinesis", url, REGION))

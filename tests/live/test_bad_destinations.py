@@ -1,4 +1,4 @@
-"""A destination that cannot take what is given up: nobody else waits, and no batch is lost unsaid."""
+"""A destination that cannot take what is given up: nobody else waits, and all is counted."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ class Post:
         self.world.start()
 
     def stop(self) -> Any:
+        self.world.live.stop()
         self.stopping.set()
-        return self.world.stop()
+        return self.world.wait()
 
     @property
     def dropped(self) -> int:

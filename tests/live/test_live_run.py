@@ -74,6 +74,13 @@ def test_a_batching_window_is_waited_for():
     assert [len(event["Records"]) for event in events] == [3]
 
 
+@pytest.mark.parametrize(("told_ms", "interval_ms"), [(None, 1_000), (50, 50)])
+def test_shards_are_read_at_the_cadence_of_aws_or_as_told(told_ms, interval_ms):
+    world = World(poll_ms=told_ms)
+    pipeline = world.map(world.stream(), lambda event: None)
+    assert pipeline.terms.policy.poll_interval_ms == interval_ms
+
+
 def test_a_read_that_hangs_delays_no_other_shard():
     """More shards hang than one mapping has threads for."""
     world, events, hanging = World(), [], threading.Event()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 
 import pytest
 from live_desk import HANDLER, MAPPING, Desk
+
+from esm.trace import read
 
 FAST = ("--port", "0", "--poll-interval", "0.02")
 
@@ -88,6 +91,37 @@ def test_a_discarded_record_makes_exit_code_1(desk: Desk):
     arguments = ("--feed", "one.jsonl", "--until", "idle", "--set", "backoff_first=10ms")
     assert desk.run("run", *FAST, *arguments).code == 1
     assert desk.run("run", *FAST, *arguments, "--fail-on", "none").code == 0
+
+
+def test_with_aws_account_region_and_streams_are_said_before_anything_is_read(desk: Desk):
+    """Here an `esm serve` stands for AWS, which has the template's stream already."""
+    served = desk.serve()
+    keys = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "mine"}
+    arguments = ("--aws", "--endpoint-url", served.url, "--poll-interval", "0.02")
+    run = desk.start("run", *arguments, **keys)
+    run.until(lambda: "account 123456789012, us-east-1: stream/orders" in run.stderr)
+    run.put("a")
+    run.until_seen("a")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 0
+
+
+def test_a_line_for_each_call_with_jsonl(desk: Desk):
+    desk.capture("two.jsonl", "a", "b")
+    desk.write(batch=1)
+    arguments = ("--feed", "two.jsonl", "--until", "idle", "-o", "jsonl")
+    done = desk.run("run", *FAST, *arguments)
+    calls = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(call["batchSize"], call["outcome"]) for call in calls] == [(1, "succeeded")] * 2
+
+
+def test_everything_that_happened_is_in_the_trace(desk: Desk):
+    desk.capture("one.jsonl", "a")
+    arguments = ("--feed", "one.jsonl", "--until", "idle", "--trace", "run.jsonl")
+    desk.run("run", *FAST, *arguments)
+    types = [line["type"] for line in read(desk.folder / "run.jsonl")]
+    assert {"OpenShard", "GetRecords", "Invoke", "Succeeded", "SaveCheckpoint"} <= set(types)
+    assert (desk.folder / "run.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 class TestState:
@@ -198,3 +232,36 @@ class TestMistakes:
         refused = desk.run("run", *FAST, "--until", until)
         assert refused.code == 2
         assert "Invalid value for '--until'" in refused.stderr
+
+    @pytest.mark.parametrize("url", ["localhost:4566", "http://", "http://[::1"])
+    def test_an_endpoint_that_is_no_url(self, desk: Desk, url: str):
+        refused = desk.run("run", "--endpoint-url", url)
+        assert refused.code == 2
+        assert f"{url} is no endpoint" in refused.stderr
+
+    def test_a_profile_is_never_ignored(self, desk: Desk):
+        refused = desk.run("run", "--profile", "work")
+        assert refused.code == 2
+        assert "fix    --aws --profile work" in refused.stderr
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [("{\n", "E483  not JSON"), ('{"Sene": {}}', "E484  no variables for Seen")],
+    )
+    def test_a_file_of_variables_that_has_none(self, desk: Desk, text: str, said: str):
+        (desk.folder / "env.json").write_text(text)
+        refused = desk.run("run", "--env-vars", "env.json")
+        assert refused.code == 2
+        assert said in refused.stderr
+
+
+def test_handlers_reach_the_embedded_aws_past_a_proxy_and_a_profile(desk: Desk):
+    send = "import boto3\n\ndef handler(event, context):\n    boto3.client('sqs').list_queues()\n"
+    desk.write(send)
+    desk.capture("feed.jsonl", "a")
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    surroundings = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_PROFILE": "gone"}
+    ended = desk.run(
+        "run", *FAST, "--until", "idle", "--feed", "feed.jsonl", **proxy, **surroundings
+    )
+    assert ended.code == 0, ended.stderr

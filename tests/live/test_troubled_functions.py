@@ -67,7 +67,7 @@ def test_two_thousand_exceptions_in_a_row_leave_nothing_behind():
     threads_later, memory_later = after(2_000)
     world.stop()
     assert threads_later <= threads
-    # What is in flight comes and goes; of 1,500 exceptions each would keep a hundred bytes at least.
+    # What is in flight comes and goes; each of 1,500 exceptions would keep a hundred bytes.
     assert memory_later - memory < 75_000
 
 

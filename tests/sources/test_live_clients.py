@@ -46,6 +46,11 @@ def test_credentials_that_aws_would_have_to_be_asked_for_are_not(monkeypatch, su
     assert access_key(live_client("kinesis", URL, "us-east-1")) == "esm"
 
 
+def test_a_profile_of_the_environment_that_is_nowhere_is_none_of_this_machines(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+    assert access_key(live_client("kinesis", URL, "us-east-1")) == "esm"
+
+
 def test_it_asks_once_and_waits_for_a_bounded_time():
     config = live_client("kinesis", URL, "us-east-1").meta.config
     assert config.retries["total_max_attempts"] == 1
@@ -70,11 +75,9 @@ def test_this_machine_is_not_asked_through_a_proxy(monkeypatch):
         (URL, "us-east-1", "gone", "no client for kinesis: The config profile (gone)"),
     ],
 )
-def test_what_boto3_refuses_is_the_users_to_mend(monkeypatch, endpoint, region, profile, message):
-    if profile:
-        monkeypatch.setenv("AWS_PROFILE", profile)
+def test_what_boto3_refuses_is_the_users_to_mend(endpoint, region, profile, message):
     with pytest.raises(EndpointError) as raised:
-        live_client("kinesis", endpoint, region)
+        live_client("kinesis", endpoint, region, profile=profile)
     assert raised.value.esm_code == "E520"
     assert raised.value.message.startswith(message)
 

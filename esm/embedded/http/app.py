@@ -64,10 +64,11 @@ class App:
             return refusal(deep, request)
         except Exception as error:
             # Whatever it is, its client learns of it and the server goes on.
-            _LOG.exception("%s %s failed", request.method, request.target or request.path)
-            return refusal(
-                ApiError("InternalFailure", f"{type(error).__name__}: {error}", 500), request
-            )
+            what = f"{type(error).__name__}: {error}"
+            asked = request.target or request.path.decode("latin-1")
+            _LOG.warning("%s %s failed: %s", request.method, asked, what)
+            _LOG.debug("where it failed", exc_info=True)
+            return refusal(ApiError("InternalFailure", what, 500), request)
 
 
 class _ClientGone(Exception):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from threading import Event, Thread
 from typing import Any
 
+from esm.clock import monotonic_s
 from esm.errors import EndpointError
 from esm.sources.kinesis_wire import INCARNATION_HEADER
 
@@ -55,7 +56,7 @@ class Server:
         self._uvicorn = uvicorn.Server(config)
         ready = Event()
         serving = self._serve(listener, ready)
-        self._thread = Thread(target=asyncio.run, args=(serving,), name="esm-http", daemon=True)
+        self._thread = Thread(target=_run, args=(serving,), name="esm-http", daemon=True)
         self._thread.start()
         ready.wait()
         bound: int = listener.getsockname()[1]
@@ -80,6 +81,19 @@ class Server:
         beside = asyncio.create_task(self._beside())
         await self._uvicorn.serve(sockets=[listener])
         beside.cancel()
+
+
+class _RealTimeLoop(asyncio.SelectorEventLoop):
+    """Whoever freezes time in this process does not freeze the server."""
+
+    def time(self) -> float:
+        """Seconds."""
+        return monotonic_s()
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=_RealTimeLoop) as runner:
+        runner.run(serving)
 
 
 def _listener(port: int) -> socket.socket:
