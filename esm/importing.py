@@ -111,13 +111,15 @@ def _attribute(module: ModuleType, name: HandlerName, folder: Path) -> object:
     except AttributeError:
         names = [name for name, value in vars(module).items() if callable(value)]
         close = difflib.get_close_matches(name.attribute, names, n=1)
+        meant = close[0] if close else "handler"
+        is_missing = meant == name.attribute  # a name that is right already mends nothing
         why = "it is Python's own module, which Lambda has loaded before it looks in a folder"
         is_pythons = module.__name__.partition(".")[0] in LOADED_BY_LAMBDA
         raise HandlerError(
             "E303",
             f"{module.__name__} has no function {name.attribute!r}",
             why=why if is_pythons else None,
-            fix=name.of(module.__name__, close[0] if close else "handler"),
+            fix="def handler(event, context):" if is_missing else name.of(module.__name__, meant),
         ) from None
     except Exception as error:  # of a module with a __getattr__
         raise _not_imported(name.module, error, folder) from error

@@ -30,10 +30,17 @@ def destination_in_memory(arn: str) -> Queue | Topic | Bucket | None:
     return None if kind is None else kind(arn.rpartition(":")[2], arn=arn)
 
 
-def destination_live(arn: str, make_client: MakeClient, *, wait: Wait) -> Destination | None:
+def destination_live(
+    arn: str,
+    make_client: MakeClient,
+    *,
+    wait: Wait,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Destination | None:
     """The queue, topic or bucket of this ARN behind an endpoint; None for other services.
 
-    It is tried again for a while; `wait` answers False when the run is being stopped.
+    It is tried again for a while, of which `tell` hears once a delivery; `wait` answers False when
+    the run is being stopped.
     """
     # Their errors are botocore's, which a Harness has no need of.
     from esm.destinations.retrying import Retrying
@@ -45,7 +52,9 @@ def destination_live(arn: str, make_client: MakeClient, *, wait: Wait) -> Destin
     kinds = {"sns": SnsDestination, "sqs": SqsDestination, "s3": S3Destination}
     service, region = [*arn.split(":"), "", "", "", ""][2:4]
     kind = kinds.get(service)
-    return None if kind is None else Retrying(kind(arn, make_client(service, region)), wait=wait)
+    if kind is None:
+        return None
+    return Retrying(kind(arn, make_client(service, region)), wait=wait, tell=tell)
 
 
 def source_live(arn: str, make_client: MakeClient) -> LiveSource:

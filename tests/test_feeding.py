@@ -230,17 +230,26 @@ def test_records_of_a_stream_do_not_go_into_a_table():
 # --- at a pace ---------------------------------------------------------------------------------
 
 
-def arriving(*seconds: float) -> Capture:
-    """A capture of one shard, whose records say in which second they arrived."""
-    records = [
-        make_record(
-            data=str(second).encode(),
-            partition_key="a",
-            sequence_number=str(number),
-            arrived_ms=round(second * 1_000),
-            ordinal=number,
-            position=number,
-        )
-        for number, second in enumerate(seconds, 1)
-    ]
-    return Capture("kinesis", ARN, {"shardId-0": records})
+def fed_at_pace(stream: Stream, wait: Waiting, speed: float | None) -> None:
+    times_ms = (1_000, 1_000, 61_000, 121_000)
+    capture = Capture({"s": [record(number, at_ms) for number, at_ms in enumerate(times_ms)]})
+    feed(capture, lambda *_: stream, ARN, wait=wait, speed=speed)
+
+
+def test_records_are_put_as_they_arrived_only_faster():
+    stream, wait = Stream(), Waiting()
+    fed_at_pace(stream, wait, speed=60)
+    assert [len(call) for call in stream.calls] == [2, 1, 1]
+    assert wait.seconds == pytest.approx([1, 2], abs=0.5)  # no time passes: each is from the start
+
+
+def test_without_a_pace_all_of_them_are_put_at_once():
+    stream, wait = Stream(), Waiting()
+    fed_at_pace(stream, wait, speed=None)
+    assert ([len(call) for call in stream.calls], wait.seconds) == ([4], [])
+
+
+def test_a_run_that_is_stopped_is_not_fed_on():
+    stream = Stream()
+    fed_at_pace(stream, Waiting(time_for=1), speed=60)
+    assert [len(call) for call in stream.calls] == [2, 1]

@@ -13,6 +13,7 @@ from esm.errors import EsmError
 BAD_OUTCOME = 1
 OUR_BUG = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT
+UNSAVED = 6  # as for every problem with the state
 
 # By the digit after the E of the code.
 _EXIT_CODES = {"1": 3, "2": 3, "3": 4, "4": 2, "5": 5, "6": 6, "7": BAD_OUTCOME}

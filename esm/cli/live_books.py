@@ -11,7 +11,7 @@ import msgspec
 from esm.core import messages as m
 from esm.core.model import Fate
 from esm.instants import iso_ms
-from esm.trace import Entry
+from esm.trace import Entry, Idle
 
 
 class MappingSummary(msgspec.Struct, frozen=True, rename="camel"):
@@ -127,6 +127,8 @@ class LiveBooks:
                 self._have_ended(books, entry, outcome)
             case m.Resolved() as resolved:
                 _resolve(books, resolved)
+            case Idle():
+                books.behind_ms[entry.shard_id or ""] = 0
             case m.CloseShard():
                 books.behind_ms.pop(entry.shard_id or "", None)
             case _:

@@ -17,7 +17,8 @@ import msgspec
 from esm.assembly import function_of, load_handler_of
 from esm.checkpoints.sqlite import SqliteCheckpoints
 from esm.cli.environment import handlers_print_to_stderr, offline
-from esm.cli.failures import BAD_OUTCOME, INTERRUPTED
+from esm.cli.failures import BAD_OUTCOME, INTERRUPTED, UNSAVED
+from esm.cli.interrupting import sigterm_ends_quietly
 from esm.cli.live_books import CallLine, LiveBooks, LiveSummary
 from esm.cli.live_endpoints import (
     Endpoints,
@@ -40,7 +41,7 @@ from esm.embedded.guard import AwsGuard
 from esm.embedded.provisioning import provide
 from esm.errors import EndpointError
 from esm.feeding import feed
-from esm.instants import iso_ms
+from esm.instants import iso_ms, iso_s
 from esm.invokers.live import LiveFunction
 from esm.invokers.named_output import named_output
 from esm.live import LiveRun
@@ -48,12 +49,14 @@ from esm.live.collector import calm_collector
 from esm.ports import LiveSource, SourceUnavailable
 from esm.settings import Settings, parse_settings
 from esm.state import CHECKPOINTS, FOLDER
+from esm.story.words import clean
 from esm.template import Template
 from esm.trace import Entry, TraceFile
 from esm.wiring import destination_live, source_live
 
 _STDERR = 2  # written to as it is: a signal may come in the middle of a print
 _CHECKPOINTS = FOLDER / CHECKPOINTS
+_WAY_IN = "boto3.client(…) without endpoint_url   # AWS_ENDPOINT_URL leads to the embedded one"
 
 
 def run(options: Options, properties: dict[str, Any]) -> int:
@@ -96,6 +99,7 @@ class _Run:
         self._signal: int | None = None
         self._lines: BinaryIO | None = None
         self._is_stopping = Event()
+        self._is_saved = True
         self._standing = Standing(LiveBooks(()))
 
     def run(self, disabled: list[str]) -> int:
@@ -105,6 +109,7 @@ class _Run:
         options = self._options
         region = options.template.region
         with ExitStack() as stack:
+            stack.enter_context(sigterm_ends_quietly())
             self._lines = stack.enter_context(_stdout_as_it_is())
             store = stack.enter_context(SqliteCheckpoints(_CHECKPOINTS))
             if not options.aws:
@@ -121,7 +126,7 @@ class _Run:
                 stack.enter_context(announced(found.own, FOLDER.absolute()))
             say_where(found, (each.source_arn for each in self._planned))
             if not options.aws:
-                stack.enter_context(AwsGuard(now=SystemClock().now_ms))
+                stack.enter_context(AwsGuard(now=SystemClock().now_ms, way_in=_WAY_IN))
             stack.enter_context(handlers_print_to_stderr())
             summary = self._through(store, found, stack)
         self._answer(summary)
@@ -148,6 +153,7 @@ class _Run:
         with self._stopped_by_signals(live), standing, calm_collector():
             began_ms = live.clock.now_ms()
             ended = live.run(self._until())
+            self._is_saved = live.is_saved
         duration_ms = live.clock.now_ms() - began_ms
         return books.summary(ended, iso_ms(began_ms), duration_ms, live.blocked())
 
@@ -168,7 +174,9 @@ class _Run:
             arn = each.properties.on_failure
             destination = None
             if arn is not None:
-                destination = destination_live(arn, found.make_client, wait=self._wait)
+                destination = destination_live(
+                    arn, found.make_client, wait=self._wait, tell=self._told_by(each.name)
+                )
             live.map(
                 each.name,
                 source,
@@ -187,6 +195,17 @@ class _Run:
         aside = store.claim(name, source.arn, source.incarnation, embedded=embedded) or forgotten
         if aside is not None:
             self._write(str(aside))
+
+    def _told_by(self, name: str) -> Callable[[str], None]:
+        """What a mapping's destination says, in its thread, of a delivery that is tried again."""
+        clock = SystemClock()
+
+        def tell(failure: str) -> None:
+            at = iso_s(clock.now_ms())[11:-1]
+            text = "the destination does not take a batch, and is tried again"
+            self._write(f"{at}  {name}: {text}: {clean(failure)}")
+
+        return tell
 
     def _wait(self, seconds: float) -> bool:
         """A pause of a destination's; False when there is no time for it."""
@@ -253,6 +272,9 @@ class _Run:
             write_answer(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
 
     def _exit_code(self, summary: LiveSummary) -> int:
+        if not self._is_saved:
+            self._write("the last checkpoints are not saved: what came after them comes again")
+            return UNSAVED
         if self._signal == signal.SIGINT:
             return INTERRUPTED
         if self._signal is not None:

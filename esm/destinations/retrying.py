@@ -5,7 +5,7 @@ AWS does not say how often it tries. The numbers are ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from esm.patience import Patience, Wait
@@ -32,13 +32,15 @@ class Retrying:
         first_ms: int = FIRST_MS,
         cap_ms: int = CAP_MS,
         wait: Wait,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`wait` answers False when the run is being stopped."""
+        """`wait` answers False when the run is being stopped; `tell` hears of first failures."""
         self._destination = destination
         self._attempts = attempts
         self._first_ms = first_ms
         self._cap_ms = cap_ms
         self._wait = wait
+        self._tell = tell
 
     def __repr__(self) -> str:
         return f"Retrying({self._destination!r}, attempts={self._attempts})"
@@ -67,6 +69,8 @@ class Retrying:
                 if failure.fatal:
                     raise
                 patience.fail()
+                if patience.failures == 1:
+                    self._tell(str(failure))
                 if patience.is_over:
                     message = f"{failure} (tried {patience.failures} times)"
                     raise DeliveryFailed(message, fatal=True) from failure

@@ -45,8 +45,13 @@ class AwsGuard:
         now: Callable[[], int],
         wait: Callable[[float], None] = lambda _seconds: None,
         chance: random.Random | None = None,
+        way_in: str | None = None,
     ) -> None:
-        """`wait` passes the seconds before a retry, whose jitter comes from `chance`."""
+        """`wait` passes the seconds before a retry, whose jitter comes from `chance`.
+
+        `way_in` is what to do where all services are embedded, and a call would go past them.
+        """
+        self._way_in = way_in
         self._apis = {api.service: api for api in apis}
         self._now = now
         self._waiting = Waiting(wait, chance or random.Random(0))  # noqa: S311  (no secret)
@@ -168,8 +173,11 @@ class AwsGuard:
         asked = api.asked_for(params) if api else None
         target = f' on "{asked}"' if asked else ""
         have = ", ".join(api.resources) if api else ""
+        why = f"nothing here reaches AWS by accident; of {service} there is: {have or 'nothing'}"
         if api is not None:
             fix = api.remedy(params)
+        elif self._way_in is not None:
+            why, fix = "nothing here reaches AWS by accident", self._way_in
         elif _moto_is_active():
             fix = "moto.core.patch_client(client)   # made before moto was imported"
         else:
@@ -177,7 +185,7 @@ class AwsGuard:
         return EndpointError(
             "E501",
             f"{service} {operation}{target} would have gone to {client.meta.endpoint_url}",
-            why=f"nothing here reaches AWS by accident; of {service} there is: {have or 'nothing'}",
+            why=why,
             fix=fix,
         )
 

@@ -30,6 +30,9 @@ from esm.ports import FunctionResult
 
 MOST_LEFT_BEHIND = 5
 """Threads of one function that did not end at its timeout; with so many it is not invoked."""
+_LOAD_MS = 60_000
+"""What a handler may take to load, beside the timeout of the invocation that waits for it. Lambda
+gives it 10 s before it starts anew; ours is for machines that do more than one thing."""
 
 
 class _Loaded(Exception):
@@ -76,9 +79,9 @@ class LiveFunction:
         None: there is none.
         """
         environment = self._environment
-        running = None if environment is None else environment.running
-        if running is not None and running.deadline_ms is not None:
-            return running.deadline_ms
+        deadline_ms = None if environment is None else environment.deadline_ms
+        if deadline_ms is not None:
+            return deadline_ms
         return self.now() + self.calls.timeout_ms if self._unanswered else None
 
     def warm_up(self) -> None:
@@ -185,12 +188,13 @@ class LiveFunction:
         """The running invocation if its time is over, claimed; its environment is gone then."""
         environment = self._environment
         running = None if environment is None else environment.running
-        if environment is None or running is None or running.deadline_ms is None:
+        deadline_ms = None if environment is None else environment.deadline_ms
+        if environment is None or running is None or deadline_ms is None:
             return None
-        if now_ms < running.deadline_ms:
+        if now_ms < deadline_ms:
             return None
         if environment.is_debugged():
-            running.deadline_ms = None
+            running.deadline_ms = environment.loaded_by_ms = None
             return None
         if not running.claim():
             return None
@@ -225,6 +229,7 @@ class _Environment:
 
     def __init__(self, live: LiveFunction) -> None:
         self.running: Invocation | None = None
+        self.loaded_by_ms: int | None = None
         self.own = SIDE_BY_SIDE.begin(live.name)
         self.thread = Thread(target=self._work, name=live.name, daemon=True)
         self._live = live
@@ -232,6 +237,14 @@ class _Environment:
         self._striker: Striker | None = None
         self._was_struck = Lock()
         self._was_struck.acquire()
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When its handler has to be loaded, or its invocation to be over."""
+        running = self.running
+        if running is None or running.deadline_ms is None:
+            return self.loaded_by_ms
+        return running.deadline_ms
 
     def is_debugged(self) -> bool:
         """Whether somebody sits at a debugger's prompt in it."""
@@ -299,9 +312,14 @@ class _Environment:
 
     def _loaded(self) -> Handler:
         """The handler; what its import raises, each invocation meets anew, as on Lambda."""
+        live = self._live
         if self._handler is None:
-            self._live.cold_starts += 1
-            self._handler = self._live.load()
+            live.cold_starts += 1
+            self.loaded_by_ms = live.now() + _LOAD_MS + live.calls.timeout_ms
+            try:
+                self._handler = live.load()
+            finally:
+                self.loaded_by_ms = None
         return self._handler
 
 

@@ -123,6 +123,11 @@ class LiveRun:
 
         self.clock.post(do)
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether all checkpoints could be written."""
+        return self.runner.is_saved
+
     def blocked(self) -> dict[str, int]:
         """How many records of each mapping are in batches that have failed and are not given up.
 

@@ -127,6 +127,11 @@ class LiveRunner(Runner):
         """An empty read need not wake the loop, which looks after so long anyway."""
         self._on_wake = self._post_wake
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether the last checkpoints could be written."""
+        return not self._save_failures
+
     def post(self, happened: Callable[[], None]) -> None:
         """Have something done in the loop's thread."""
         self._clock.post(happened)

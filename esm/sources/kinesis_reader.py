@@ -12,7 +12,7 @@ from esm.core.messages import PollFailed, RecordsArrived
 from esm.core.model import After, Position, TrimHorizon
 from esm.payloads.kinesis import KinesisRecord
 from esm.sources.kinesis_wire import WireAnswer, WireShard, count_aggregates, records_of
-from esm.sources.live_calls import NOT_FOUND, CallFailed
+from esm.sources.live_calls import EXPIRED_ITERATOR, NOT_FOUND, CallFailed
 from esm.sources.live_resuming import Resuming
 
 # "You can specify up to 10,000."
@@ -46,11 +46,12 @@ class KinesisReader:
     """A `ShardReader`, for one thread at a time. `_iterator` None: a new one has to be taken.
 
     `_broken` counts the broken answers to an iterator, `_doubtful` the ends that nothing proved.
+    `_was_refused`: an iterator was, and not for its age; the stream may be another one by now.
     All that arrived before `_read_up_to_ms` has been read; None: nobody knows.
     """
 
     __slots__ = ("_broken", "_doubtful", "_iterator", "_read_up_to_ms", "_resuming", "_shard_id",
-                 "_stream")  # fmt: skip
+                 "_stream", "_was_refused")  # fmt: skip
 
     def __init__(self, stream: Stream, shard_id: str, iterator: str | None) -> None:
         self._stream = stream
@@ -60,6 +61,7 @@ class KinesisReader:
         self._broken = 0
         self._doubtful = 0
         self._read_up_to_ms: int | None = None
+        self._was_refused = False
 
     @property
     def must_poll(self) -> bool:
@@ -89,6 +91,9 @@ class KinesisReader:
 
     def _take_iterator(self, position: Position) -> bool:
         """Whether there is one: not when the shard is gone."""
+        if self._was_refused:
+            self._stream.shard(self._shard_id)  # raises where the stream is another one
+            self._was_refused = False
         try:
             self._iterator = self._stream.shard_iterator(self._shard_id, position)
         except CallFailed as failed:
@@ -158,6 +163,9 @@ class KinesisReader:
         if failed.is_throttled or not failed.status:
             return
         self._broken += 1
-        if 400 <= failed.status < 500 or self._broken >= _BROKEN_ANSWERS:
+        is_refused = 400 <= failed.status < 500
+        if self._iterator is not None and is_refused:
+            self._was_refused = failed.code != EXPIRED_ITERATOR
+        if is_refused or self._broken >= _BROKEN_ANSWERS:
             self._iterator = None
             self._broken = 0

@@ -277,13 +277,14 @@ SENT = '{"MessageId": "1"}'
 
 
 def test_a_queue_that_fails_twice_gets_the_message_the_third_time():
-    wait = Waiting()
+    wait, told = Waiting(), list[str]()
     with scripted(Reply(500), Reply(200, URL), RESET, Reply(200, SENT)) as server:
-        retrying = Retrying(queue(server.url), first_ms=100, wait=wait)
+        retrying = Retrying(queue(server.url), first_ms=100, wait=wait, tell=told.append)
         retrying.deliver("one", RECORD, 0)
         bodies = [json.loads(body) for _, body in server.asked]
 
     assert wait.seconds == [0.1, 0.2]
+    assert len(told) == 1
     assert json.loads(bodies[-1]["MessageBody"]) == RECORD
 
 

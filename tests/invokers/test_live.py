@@ -414,3 +414,25 @@ def test_what_is_queued_for_an_environment_that_dies_is_answered(living):
     assert first.payload == "fine"
     assert all(other.throttled for other in others)
     assert living.ask(function).payload == "fine"
+
+
+def test_a_handler_that_never_loads_is_given_up(living):
+    """Nothing may wait for it for ever, and a stop least of all."""
+    loads = []
+
+    def load():
+        loads.append(None)
+        while len(loads) == 1:
+            time.sleep(0.001)
+        return lambda event, context: "fine"
+
+    function = living.loaded_by(load, timeout=3)
+    answer = living.ask(function)
+    until(lambda: loads and function._environment.loaded_by_ms)
+    deadline_ms = function.deadline_ms
+    assert deadline_ms > living.now_ms() + 3_000
+    function.expire(deadline_ms - 1)
+    assert not answer.is_there
+    function.expire(deadline_ms)
+    assert answer.result.timed_out
+    assert living.ask(function).payload == "fine"

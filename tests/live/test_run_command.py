@@ -39,6 +39,22 @@ def test_a_run_until_idle_ends_by_itself_and_says_what_it_did(desk: Desk):
     assert done.answer["problems"] == []
 
 
+def test_a_capture_may_be_fed_as_it_came_only_faster(desk: Desk):
+    desk.capture("orders.jsonl", "a", "b", "c")
+    feed = ("--feed", "orders.jsonl", "--feed-speed", "4")
+    run = desk.run("run", *FAST, *feed, "--until", "idle", "-o", "json")
+    assert desk.seen == ["a", "b", "c"]
+    assert run.answer["mappings"]["SeenOrders"]["invocations"] > 1
+    assert run.answer["milliseconds"] >= 500
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "fast"])
+def test_a_speed_is_a_number_above_zero(desk: Desk, speed: str):
+    refused = desk.run("run", "--feed-speed", speed)
+    assert refused.code == 2
+    assert "Invalid value for '--feed-speed'" in refused.stderr
+
+
 def test_ctrl_c_lets_what_is_in_flight_end_and_saves_it(desk: Desk):
     slow = HANDLER.replace("    lines", "    import time; time.sleep(0.5)\n    lines")
     desk.write(slow, batch=1)
@@ -54,6 +70,18 @@ def test_ctrl_c_lets_what_is_in_flight_end_and_saves_it(desk: Desk):
     second = desk.run("run", *FAST[2:], "--until", "idle")
     assert second.code == 0, second.stderr
     assert desk.seen == ["a", "b", "c"]  # nothing twice, nothing left out
+
+
+def test_sigterm_while_it_starts_ends_it_quietly(desk: Desk):
+    desk.write(
+        "import os, time\nopen(os.environ['SEEN'], 'a').write('loading\\n')\ntime.sleep(60)\n"
+    )
+    running = desk.start("run", *FAST)
+    running.until_seen("loading")
+    running.signal(signal.SIGTERM)
+    assert running.wait() == 0
+    assert len(running.stderr.splitlines()) == 1  # where it would have been
+    assert not (desk.folder / ".esm" / "endpoint.json").exists()
 
 
 def test_a_second_signal_ends_it_at_once(desk: Desk):
@@ -265,3 +293,26 @@ def test_handlers_reach_the_embedded_aws_past_a_proxy_and_a_profile(desk: Desk):
         "run", *FAST, "--until", "idle", "--feed", "feed.jsonl", **proxy, **surroundings
     )
     assert ended.code == 0, ended.stderr
+
+
+def test_a_call_that_would_go_past_the_embedded_aws_is_refused_with_the_way_in(desk: Desk):
+    url = "https://sts.amazonaws.com"
+    call = f"boto3.client('sts', endpoint_url='{url}').get_caller_identity()"
+    desk.write(f"import boto3\n\ndef handler(event, context):\n    {call}\n")
+    desk.capture("feed.jsonl", "a")
+    ended = desk.run("run", *FAST, "--until", "idle", "--feed", "feed.jsonl")
+    assert f"E501 sts GetCallerIdentity would have gone to {url}" in ended.stderr
+    assert "fix boto3.client(…) without endpoint_url" in ended.stderr
+
+
+def test_what_is_made_is_told_by_its_name(desk: Desk):
+    consumer = """\
+  Fan:
+    Type: AWS::Kinesis::StreamConsumer
+    Properties: {ConsumerName: fan, StreamARN: !GetAtt Orders.Arn}
+"""
+    path = desk.folder / "template.yaml"
+    path.write_text(path.read_text().replace("  Failed:\n", f"{consumer}  Failed:\n"))
+    served = desk.serve()
+    served.until(lambda: "made" in served.stderr)
+    assert "made   stream/orders, stream/orders/consumer/fan, failed\n" in served.stderr

@@ -41,11 +41,11 @@ class Scene:
     def until_told(self, text: str) -> None:
         self.running.until(lambda: text in self.running.stderr)
 
-    def end(self) -> None:
+    def end(self, code: int = 0) -> None:
         """SIGTERM; and afterwards the next run begins behind what was delivered."""
         began = monotonic()
         self.running.signal(signal.SIGTERM)
-        assert self.running.wait() == 0, self.running.stderr
+        assert self.running.wait() == code, self.running.stderr
         assert monotonic() - began < SOON_S, self.running.stderr
         assert "Traceback" not in self.running.stderr
         assert self.saved == self.places
@@ -129,7 +129,8 @@ def test_while_the_disk_is_full(scene: Scene):
     fill_disk(scene.desk, scene.running)
     put_until_it_is_noticed(scene.desk, scene.served, scene.running)
     scene.places = scene.saved  # what was delivered since then is delivered again
-    scene.end()
+    scene.end(code=6)
+    assert "the last checkpoints are not saved" in scene.running.stderr
     scene.go_on()
 
 

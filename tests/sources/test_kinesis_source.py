@@ -495,14 +495,29 @@ def test_a_shard_past_retention_is_at_its_end(kinesis, source, reader):
     assert (arrived.records, arrived.end_of_shard, arrived.trimmed) == ((), True, True)
 
 
+MADE_AGAIN = {
+    "StreamStatus": "ACTIVE", "RetentionPeriodHours": 24,
+    "StreamCreationTimestamp": START_MS / 1000 + 60,
+}  # fmt: skip
+
+
 def test_a_stream_that_was_made_again_does_not_end_its_shards(kinesis, source, reader):
-    summary = {
-        "StreamStatus": "ACTIVE", "RetentionPeriodHours": 24,
-        "StreamCreationTimestamp": START_MS / 1000 + 60,
-    }  # fmt: skip
     kinesis.next("GetShardIterator", error("ResourceNotFoundException"))
-    kinesis.next("DescribeStreamSummary", answer(StreamDescriptionSummary=summary))
+    kinesis.next("DescribeStreamSummary", answer(StreamDescriptionSummary=MADE_AGAIN))
     assert "created again" in refused(reader, TrimHorizon(), kinesis).error
+
+
+def test_a_stream_that_was_made_again_is_not_read_in_the_place_of_the_other(kinesis, reader):
+    """Its shards may be others, and the checkpoints are those of the stream before it."""
+    put(kinesis, "one")
+    position = last(read(reader, TrimHorizon(), kinesis))
+    kinesis.next("GetRecords", error("ResourceNotFoundException"))
+    refused(reader, position, kinesis)
+    for _ in range(2):
+        kinesis.next("DescribeStreamSummary", answer(StreamDescriptionSummary=MADE_AGAIN))
+        assert "created again" in refused(reader, position, kinesis).error
+    put(kinesis, "two")  # it was only away
+    assert data(read(reader, position, kinesis)) == ["two"]
 
 
 def test_latest_is_just_behind_what_was_there(kinesis, source, shard_id):
