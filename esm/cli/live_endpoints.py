@@ -101,7 +101,7 @@ def say_where(found: Endpoints, arns: Iterable[str]) -> None:
     """One line on what is read, and how long it lives; of a real account also what it is."""
     url = found.url("kinesis")
     if found.own is not None:
-        where = f"{found.embedded}, embedded: its streams end with this run (esm serve keeps them)"
+        where = f"{found.embedded}, embedded, ends with this run; esm serve lasts"
     elif found.embedded is not None:
         where = f"{found.embedded}, the esm serve that is running"
     elif found.reach.aws:

@@ -90,7 +90,7 @@ def _named(arn: str) -> str:
 
 
 def _commands(template: Template) -> Iterator[str]:
-    """The next three: with a mapping of a stream that has a function here, they run as they are."""
+    """What comes next: with a mapping of a stream that has a function here, they run as they are."""
     yield "esm validate"
     mapping = next(
         (
@@ -105,6 +105,7 @@ def _commands(template: Template) -> Iterator[str]:
         generate = f"esm generate {_GENERATED[mapping.kind]}"
         yield f"{generate} --count 3 | esm invoke {mapping.function_logical_id} --event -"
         yield f"{generate} --count 100 | esm replay - --mapping {mapping.name}"
+        yield f"esm run {mapping.name}"
     elif function is not None:
         yield f"esm invoke {function} --event event.json"
         yield "esm --help"

@@ -37,13 +37,23 @@ class _Health(msgspec.Struct, frozen=True):
 
 def write(folder: Path, url: str, incarnation: str) -> None:
     """Say where this process listens. Raises StateError E605."""
+    _write(folder, Endpoint(url, os.getpid(), incarnation))
+
+
+def put_back(folder: Path, earlier: Endpoint | None) -> None:
+    """Say again where an earlier one listens that runs on, if nobody else has said so since."""
+    if earlier is not None and not (folder / NAME).exists():
+        _write(folder, earlier)
+
+
+def _write(folder: Path, endpoint: Endpoint) -> None:
     make_folder(folder)
     path = folder / NAME
     fresh = path.with_name(f"{NAME}.{os.getpid()}")
     try:
         fresh.unlink(missing_ok=True)
         with os.fdopen(create_private(fresh), "wb") as file:
-            file.write(msgspec.json.encode(Endpoint(url, os.getpid(), incarnation)))
+            file.write(msgspec.json.encode(endpoint))
         fresh.replace(path)
     except OSError as error:
         raise unusable(path, error.strerror or str(error)) from None
@@ -58,11 +68,17 @@ def remove(folder: Path, incarnation: str) -> None:
 
 def find_running(folder: Path) -> str | None:
     """The URL of the embedded AWS that runs for this folder, None without one."""
+    running = running_in(folder)
+    return None if running is None else running.url
+
+
+def running_in(folder: Path) -> Endpoint | None:
+    """The embedded AWS that runs for this folder."""
     said = _read(folder)
     found = None if said is None else _URL.fullmatch(said.url)
     if said is None or found is None or not 0 < int(found[1]) <= _PORT_MAX:
         return None
-    return said.url if _asked(int(found[1])) == said.incarnation else None
+    return said if _asked(int(found[1])) == said.incarnation else None
 
 
 def is_embedded(url: str) -> bool:

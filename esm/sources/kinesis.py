@@ -116,7 +116,7 @@ class KinesisSource:
         """One GetRecords. Raises CallFailed."""
         response = call(self._client.get_records, ShardIterator=iterator, Limit=limit)
         answer = answer_of(response)
-        self._check_server(answer.server)
+        self.check_server(answer.server)
         return answer
 
     def shard_iterator(self, shard_id: str, position: Position) -> str:
@@ -139,21 +139,22 @@ class KinesisSource:
             raise CallFailed("the stream lists no shards", status=200)
         return next((shard for shard in shards if shard.shard_id == shard_id), None)
 
+    def check_server(self, server: str | None) -> None:
+        """Make sure that an answer is of the server that was described. Raises CallFailed."""
+        if server is not None and self._server not in (None, server):
+            raise CallFailed("the endpoint was started anew, and its streams with it", status=200)
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _summary(self) -> tuple[StreamSummary, str | None]:
         answer = call_for(SummaryAnswer, self._client.describe_stream_summary, **self._address)
         return answer.stream_description_summary, answer.response_metadata.server
 
-    def _check_server(self, server: str | None) -> None:
-        if server is not None and self._server not in (None, server):
-            raise CallFailed("the endpoint was started anew, and its streams with it", status=200)
-
     def _pages(self) -> Iterator[ShardsPage]:
         wanted = self._address
         while wanted:
             page = call_for(ShardsPage, self._client.list_shards, **wanted)
-            self._check_server(page.response_metadata.server)
+            self.check_server(page.response_metadata.server)
             yield page
             # The token names the stream; with another name beside it it is refused.
             wanted = {"NextToken": page.next_token} if page.next_token else {}
@@ -166,7 +167,7 @@ class KinesisSource:
             **_place(position),
             **self._address,
         )
-        self._check_server(answer.response_metadata.server)
+        self.check_server(answer.response_metadata.server)
         return answer
 
 

@@ -160,7 +160,13 @@ class KinesisConsumerSource:
 
     def _subscribe(self, shard_id: str, start: dict[str, Any]) -> dict[str, Any]:
         ask = self._client.subscribe_to_shard
-        return call(ask, ConsumerARN=self.arn, ShardId=shard_id, StartingPosition=start)
+        answer = call(ask, ConsumerARN=self.arn, ShardId=shard_id, StartingPosition=start)
+        try:
+            self._stream.check_server(msgspec.convert(answer["ResponseMetadata"], Metadata).server)
+        except CallFailed:
+            stream_of(answer).close()
+            raise
+        return answer
 
     def _reader(self, shard_id: str) -> SubscriptionReader:
         return SubscriptionReader(

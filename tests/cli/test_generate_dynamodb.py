@@ -163,6 +163,7 @@ def test_the_overviews_commands_are_those_of_the_mapping(desk: Desk):
         "next\n  esm validate\n"
         "  esm generate dynamodb --count 3 | esm invoke Handle --event -\n"
         "  esm generate dynamodb --count 100 | esm replay - --mapping HandleChanged\n"
+        "  esm run HandleChanged\n"
     )
 
 

@@ -60,6 +60,7 @@ next
   esm validate
   esm generate kinesis --count 3 | esm invoke Handle --event -
   esm generate kinesis --count 100 | esm replay - --mapping HandleTaken
+  esm run HandleTaken
 """,
         "",
     )

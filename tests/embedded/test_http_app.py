@@ -14,7 +14,9 @@ from esm.embedded.http.messages import Answer, Request, Streamed, Write, json_an
 LIMIT = 10
 
 
-def asked(messages: Sequence[dict[str, Any]], answer: Answer | Streamed) -> list[dict[str, Any]]:
+def asked(
+    messages: Sequence[dict[str, Any]], answer: Answer | Streamed | Exception
+) -> list[dict[str, Any]]:
     """What the application sends for a request that comes in these messages."""
     sent: list[dict[str, Any]] = []
     left = list(messages)
@@ -28,6 +30,8 @@ def asked(messages: Sequence[dict[str, Any]], answer: Answer | Streamed) -> list
         sent.append(dict(message))
 
     async def respond(request: Request) -> Answer | Streamed:
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
     scope = {
@@ -61,6 +65,13 @@ def test_a_body_in_parts_of_the_right_size_is_answered():
 
 def test_nobody_is_answered_who_has_gone():
     assert asked([part(b"x", more=True), GONE], json_answer({})) == []
+
+
+def test_what_goes_wrong_inside_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture):
+    start, body = asked([part(b"")], KeyError("DEFAULT"))
+    assert start["status"] == 500
+    assert b"KeyError: 'DEFAULT'" in body["body"]
+    assert caplog.messages == ["POST / failed: KeyError: 'DEFAULT'"]
 
 
 def test_a_stream_that_breaks_off_has_no_end(caplog: pytest.LogCaptureFixture):

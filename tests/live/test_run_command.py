@@ -20,7 +20,7 @@ def test_what_is_put_into_a_running_one_reaches_the_function(desk: Desk):
     running.until_seen("a", "b")
     running.signal(signal.SIGTERM)
     assert running.wait() == 0
-    assert "embedded: its streams end with this run (esm serve keeps them)" in running.stderr
+    assert "embedded, ends with this run; esm serve lasts" in running.stderr
     assert running.stdout.splitlines() == [
         "mapping     delivered   filtered  discarded    expired    blocked",
         "SeenOrders          2          0          0          0          0",

@@ -72,9 +72,10 @@ def pushes(*sent: Sent, opening: bool = True, ending: Ending = ends) -> Respond:
     """A subscription that brings this."""
 
     def respond(handler: Handler) -> None:
+        more = "".join(f"{k}: {v}\r\n" for k, v in handler.server.kinesis.headers.items())
         handler.wfile.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
+            b"Transfer-Encoding: chunked\r\n%b\r\n" % more.encode()
         )
         for each in ([initial_response()] if opening else []) + list(sent):
             chunk(handler, each if isinstance(each, bytes) else each())

@@ -484,6 +484,21 @@ def test_a_consumer_that_is_gone_is_not_the_end_of_its_shards(kinesis, opened):
     assert isinstance(reading.next(), PollFailed)
 
 
+def test_a_server_that_was_started_anew_is_not_read_on(kinesis, source, shard_id):
+    """Its stream of the same name is another one, with records and shards of its own."""
+    kinesis.headers = {"x-esm-incarnation": "before"}
+    source.describe()
+    kinesis.next("SubscribeToShard", pushes(pushed(1)), pushes(pushed(2), ending=stays_open))
+    reading = Reading(source, shard_id, HORIZON)
+    kinesis.headers = {"x-esm-incarnation": "after"}
+    try:
+        assert "started anew" in reading.failed().error
+        kinesis.headers = {"x-esm-incarnation": "before"}
+    finally:
+        reading.reader.close()
+    assert reading.numbers == []
+
+
 @pytest.mark.parametrize("script", [pushes(pushed(1), ending=stays_open), error("LimitExceeded")])
 def test_close_ends_its_thread_at_once(kinesis, source, shard_id, client, script):
     slow = KinesisConsumerSource(source.arn, client, pace=Pace(first_ms=60_000))
