@@ -168,6 +168,15 @@ class Pipeline:
             ]
             self.passed_over = self.source.record_count - sum(counted)
 
+    def note_start(self, shard_id: str) -> None:
+        """Save where a shard begins: it can be seen, and moved, before anything is resolved.
+
+        AWS, too, heeds the starting position once.
+        """
+        place = self.start_of(shard_id, None)
+        if self.checkpoint(shard_id) is None and not isinstance(place, After):
+            self._save(shard_id, _pinned(place))
+
     def list_shards(self, now_ms: int) -> Sequence[Shard]:
         """The shards that there are or were since the mapping has begun."""
         return self.source.list_shards(now_ms, self.begun_ms)
@@ -374,12 +383,14 @@ class Pipeline:
 
 
 def _pinned(place: Position) -> Checkpoint:
-    """LATEST's place, to be saved before anything is read."""
+    """Where a shard begins, to be saved before anything is read."""
     match place:
         case After(position=position):
             return Checkpoint(position, pinned=True)
         case AtTimestamp(timestamp_ms=instant_ms):
             return Checkpoint(0, pinned=True, pinned_at_ms=instant_ms)
+        case TrimHorizon():
+            return Checkpoint(0, pinned=True, pinned_at_ms=0)
         case _:
             raise AssertionError(place)
 

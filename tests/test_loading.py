@@ -116,6 +116,11 @@ def test_a_function_that_is_not_there_names_the_nearest(folder):
     ]
 
 
+def test_a_function_that_is_named_rightly_and_not_there_is_to_be_written(folder):
+    module(folder, "signups_nine.py", "x = 1")
+    assert refusal("signups_nine:handler").fix == "def handler(event, context):"
+
+
 def test_what_is_no_function_is_refused(folder):
     module(folder, "signups_eight.py", "handler = 5")
     error = refusal("signups_eight:handler")

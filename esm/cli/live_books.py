@@ -85,6 +85,8 @@ class MappingBooks:
     throttled: int = 0
     in_flight: dict[tuple[str | None, int], Entry] = field(default_factory=dict)
     behind_ms: dict[str, int] = field(default_factory=dict)
+    windows: set[str | None] = field(default_factory=set)
+    """The shards with an open tumbling window."""
 
     @property
     def behind(self) -> int:
@@ -127,6 +129,10 @@ class LiveBooks:
                 self._have_ended(books, entry, outcome)
             case m.Resolved() as resolved:
                 _resolve(books, resolved)
+            case m.SaveCheckpoint(window=None):
+                books.windows.discard(entry.shard_id)
+            case m.SaveCheckpoint():
+                books.windows.add(entry.shard_id)
             case Idle():
                 books.behind_ms[entry.shard_id or ""] = 0
             case m.CloseShard():

@@ -13,7 +13,14 @@ from typing import Any
 from esm.aws_failures import AWS_FAILURES, text_of
 from esm.cli.reaching import Reach
 from esm.embedded.aws import EmbeddedAws
-from esm.embedded.endpoint_file import find_running, is_embedded, remove, write
+from esm.embedded.endpoint_file import (
+    find_running,
+    is_embedded,
+    put_back,
+    remove,
+    running_in,
+    write,
+)
 from esm.embedded.moto_world import INTERNAL
 from esm.embedded.surroundings import DEFAULT_REGION
 from esm.errors import EndpointError
@@ -82,12 +89,14 @@ def endpoints(
 
 @contextmanager
 def announced(aws: EmbeddedAws, state: Path) -> Iterator[None]:
-    """Meanwhile, other commands in this folder find it."""
+    """Meanwhile, other commands in this folder find it, and afterwards what they found before."""
+    earlier = running_in(state)
     write(state, aws.url, aws.incarnation)
     try:
         yield
     finally:
         remove(state, aws.incarnation)
+        put_back(state, earlier)
 
 
 def _without_proxy() -> dict[str, str]:

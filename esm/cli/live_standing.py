@@ -61,7 +61,9 @@ def _line(books: LiveBooks) -> str:
     behind_ms = max((each.behind for each in every), default=0)
     errors = f", {counted(failed, 'call')} failed" if failed else ""
     behind = f", {seconds_text(behind_ms)} behind" if behind_ms >= 1000 else ""
-    return f"running: {counted(books.delivered, 'record')} delivered{errors}{behind}"
+    open_windows = sum(len(each.windows) for each in every)
+    windows = f", {counted(open_windows, 'tumbling window')} open" if open_windows else ""
+    return f"running: {counted(books.delivered, 'record')} delivered{errors}{behind}{windows}"
 
 
 def _live(books: LiveBooks) -> Any:

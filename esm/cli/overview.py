@@ -90,7 +90,7 @@ def _named(arn: str) -> str:
 
 
 def _commands(template: Template) -> Iterator[str]:
-    """What comes next: with a mapping of a stream that has a function here, they run as they are."""
+    """What comes next; with a mapping of a stream that has its function here, all of it runs."""
     yield "esm validate"
     mapping = next(
         (

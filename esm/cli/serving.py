@@ -10,6 +10,7 @@ from types import FrameType
 
 from esm.cli.failures import INTERRUPTED
 from esm.cli.live_endpoints import announced
+from esm.cli.mask import Mask
 from esm.cli.output import write_answer
 from esm.cli.template_options import TemplateOptions
 from esm.embedded.aws import EmbeddedAws
@@ -36,8 +37,9 @@ def serve(options: TemplateOptions, port: int | None, *, limits: bool) -> int:
         made = [] if template is None else provide(template, aws.url, options.region)
         with announced(aws, FOLDER):
             write_answer(f"{aws.url}\n")
+            mask = Mask(() if template is None else template.secrets)
             for line in _told(made):
-                print(line, file=sys.stderr)
+                print(mask.text(line), file=sys.stderr)
             number = _wait_for_signal()
     return INTERRUPTED if number == signal.SIGINT else 0
 

@@ -111,7 +111,8 @@ class BoostedModel(
 def load_model(path: Path) -> Model:
     """The model in a file; raises EndpointError E505 for one that is none."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MAXIMUM_BYTES + 1)  # a device may have no end
     except OSError as error:
         raise _unusable(path, f"it cannot be read: {error.strerror}") from None
     if len(data) > _MAXIMUM_BYTES:

@@ -447,6 +447,7 @@ class LiveRunner(Runner):
 
     def _open(self, pipeline: Pipeline, command: OpenShard, now_ms: int) -> None:
         super()._open(pipeline, command, now_ms)
+        pipeline.note_start(command.shard_id)
         paces = [each.terms.policy.poll_interval_ms for each in self._shards]
         doze_ms = min([ms // _DOZES for ms in paces if ms], default=0)
         self._doze_ms = min(doze_ms, _LONGEST_DOZE_MS) if doze_ms > 1 else 0

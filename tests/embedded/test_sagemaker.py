@@ -163,6 +163,11 @@ def test_a_missing_file_is_told_at_once(tmp_path: Path):
         Harness().sagemaker("prices", model=tmp_path / "none.json")
 
 
+def test_a_file_without_an_end_is_not_read_to_it():
+    with pytest.raises(EndpointError, match="it has more than 67,108,864 bytes"):
+        Harness().sagemaker("prices", model="/dev/zero")
+
+
 def test_a_model_is_a_file_or_a_function():
     with pytest.raises(InputError, match="neither a file nor a function") as caught:
         Harness().sagemaker("prices", model=3)  # type: ignore[arg-type]

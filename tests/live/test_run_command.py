@@ -195,6 +195,23 @@ class TestState:
         assert "set aside, as you wanted" in again.stderr
         assert served.code is None
 
+    def test_a_poison_record_at_the_very_beginning_can_be_seen_and_passed_over(self, desk: Desk):
+        desk.write("def handler(event, context):\n    raise ValueError\n", retries=-1)
+        served = desk.serve()
+        poisoned = desk.start("run", "--poll-interval", "0.02")
+        served.put("poison")
+        poisoned.until(lambda: "the function failed" in poisoned.stderr)
+        poisoned.signal(signal.SIGTERM)
+        poisoned.wait()
+        assert "reads on TRIM_HORIZON" in desk.run("checkpoints").stdout
+        reset = desk.run("checkpoints", "reset", MAPPING, "--to-latest", "--execute")
+        assert reset.code == 0, reset.stderr
+        desk.write()
+        mended = desk.start("run", "--poll-interval", "0.02")
+        served.put("sound")
+        mended.until_seen("sound")
+        assert desk.seen == ["sound"]
+
     def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(self, desk: Desk):
         (desk.folder / ".esm").mkdir()
         file = desk.folder / ".esm" / "checkpoints.db"
@@ -316,3 +333,10 @@ def test_what_is_made_is_told_by_its_name(desk: Desk):
     served = desk.serve()
     served.until(lambda: "made" in served.stderr)
     assert "made   stream/orders, stream/orders/consumer/fan, failed\n" in served.stderr
+
+
+def test_a_run_with_an_aws_of_its_own_leaves_a_serve_to_be_found(desk: Desk):
+    served = desk.serve()
+    assert desk.run("run", *FAST, "--until", "idle").code == 0
+    assert desk.run("put", "orders", "--data", "x").code == 0
+    assert served.url in (desk.folder / ".esm" / "endpoint.json").read_text()

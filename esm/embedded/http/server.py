@@ -118,13 +118,14 @@ def _listener(port: int) -> socket.socket:
 
 
 def _uvicorn() -> Any:
-    try:
-        import uvicorn
-    except ImportError as error:
+    missing = [name for name in ("uvicorn", "moto", "flask") if not importlib.util.find_spec(name)]
+    if missing:
         raise EndpointError(
             "E536",
-            "the embedded AWS needs uvicorn",
-            why=str(error),
+            f"the embedded AWS needs {' and '.join(missing)}",
+            why="not installed here",
             fix='pip install "lambda-esm[run]"',
-        ) from None
+        )
+    import uvicorn
+
     return uvicorn
