@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 # Kept at import, and in a tuple, where what freezes time for handlers does not look: a frozen or
 # virtual time must not reach the loop.
-_REAL = (time.time_ns, time.monotonic_ns, time.sleep)
+# Where there is a clock that goes on while the machine is suspended, as on Linux, it is that one.
+_STEADY = (
+    partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic_ns
+)
+_REAL = (time.time_ns, _STEADY, time.sleep)
 
 
 class VirtualClock:

@@ -283,6 +283,11 @@ class Pipeline:
         )  # fmt: skip
         return self._outcome(command, result), ended_ms
 
+    def forget(self, shard_id: str) -> None:
+        """Let go of what its invocations have left, once the shard is done."""
+        for key in [key for key in self._last if key[0] == shard_id]:
+            del self._last[key]
+
     def _remember(
         self, shard_id: str, command: Invoke, request_id: str, error: BaseException | None
     ) -> None:

@@ -120,6 +120,9 @@ class LiveSource(Source, Protocol):
     def describe(self) -> None:
         """Make sure that it is there. Raises SourceUnavailable."""
 
+    def look_at_retention(self) -> None:
+        """See whether somebody has changed how long records are kept; raises SourceUnavailable."""
+
 
 class RecordFilter(Protocol):
     """A mapping's FilterCriteria, compiled."""

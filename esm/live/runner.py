@@ -6,7 +6,7 @@ to 16 threads, each destination and each function has one; so nobody waits for a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -31,12 +31,12 @@ from esm.core.messages import (
     ShardsListed,
     Throttled,
 )
-from esm.core.model import Position, Shard
+from esm.core.model import Shard
 from esm.live.clock import LiveClock
+from esm.live.listings import Listings, Places
 from esm.live.workers import Workers
 from esm.pipeline import Pipeline
 from esm.ports import (
-    Checkpoint,
     CheckpointStore,
     DeliveryFailed,
     FunctionResult,
@@ -52,10 +52,8 @@ _PUSH_QUIET_MS = 2_000
 _LONGEST_HOLD_MS = 5
 _DOZES, _LONGEST_DOZE_MS = 100, 10
 """The loop may be late for a poll by a hundredth of the pace, and by no more than 10 ms."""
-_SOON = 2
-"""After so many listings without its children, a shard is taken for the last of its line."""
 _RETRY_MS = (1_000, 30_000)
-"""Back-off for listings and checkpoints: the first wait, and the longest."""
+"""Back-off for checkpoints that cannot be written: the first wait, and the longest."""
 _LAST_DELIVERIES_MS = 2_000
 """So long after a stop, destinations may take what they have in hand."""
 
@@ -110,7 +108,7 @@ class LiveRunner(Runner):
         self._held: list[_Held] = []
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._turns = count()
-        self._unlisted: set[Pipeline] = set()
+        self._listings = Listings(clock, self)
         self._left_for_later: set[tuple[OpenedShard, int]] = set()
         self._deliveries_end_ms: int | None = None
         self._save_failures = 0
@@ -207,7 +205,7 @@ class LiveRunner(Runner):
         return alarms
 
     def _do_what_is_late(self, now_ms: int) -> None:
-        while self._later and self._later[0][0] <= now_ms:
+        while self._later and self._later[0][0] <= now_ms and not self.is_stopping:
             heappop(self._later)[2]()
         for function in self.functions.values():
             deadline_ms = function.deadline_ms
@@ -226,9 +224,9 @@ class LiveRunner(Runner):
             if lane.state is LaneState.DISCARDING
         }
 
-    def _do_later(self, failures: int, what: Callable[[], None]) -> None:
-        due_ms = self.clock.now_ms() + backoff_ms(failures, *_RETRY_MS)
-        heappush(self._later, (due_ms, next(self._turns), what))
+    def do_at(self, instant_ms: int, what: Callable[[], None]) -> None:
+        """Have something done at an instant, unless the run is being stopped."""
+        heappush(self._later, (instant_ms, next(self._turns), what))
 
     # --- whether anything is left to do ------------------------------------------------------
 
@@ -243,7 +241,9 @@ class LiveRunner(Runner):
 
     def _nothing_follows(self, now_ms: int) -> bool:
         """Whether each shard was read once more after the last thing that happened, in vain."""
-        if self.holds or self._held or self._starts or self._unlisted or self._save_failures:
+        if self.holds or self._held or self._starts or self._listings.is_busy:
+            return False
+        if self._save_failures:
             return False
         return not self._is_at_work() and all(
             shard.machine.timer_ms is None and self._is_seen(shard, now_ms)
@@ -281,6 +281,8 @@ class LiveRunner(Runner):
         if self._save_failures:
             self._save_failures = 0
             self.trace.add(now_ms, "", None, SavedAgain())
+        if not self.begun.is_set() and self._have_all_begun():
+            self.begun.set()  # not before the places are saved from which mappings read
         held, self._held = self._held, []
         for each in held:
             self._submit(each.shard, each.command, each.request_id)
@@ -389,61 +391,35 @@ class LiveRunner(Runner):
 
     # --- shards ------------------------------------------------------------------------------
 
-    def _list_shards(self, pipeline: Pipeline, now_ms: int, failures: int = 0) -> None:
-        self._unlisted.add(pipeline)
+    def pollers(self, pipeline: Pipeline) -> Workers:
+        """The threads that ask a mapping's source."""
         if pipeline not in self._pollers:
             self._pollers[pipeline] = Workers(pipeline.name, POLL_THREADS, self._failed)
-        saved = pipeline.saved() if pipeline.begun_ms is None else None
-        self._pollers[pipeline].submit(partial(self._look, pipeline, saved, now_ms, failures))
+        return self._pollers[pipeline]
 
-    def _look(
-        self,
-        pipeline: Pipeline,
-        saved: Mapping[str, Checkpoint] | None,
-        now_ms: int,
-        failures: int,
-    ) -> None:
-        """In a thread: ask for the shards, the first time also for the places to begin at."""
-        try:
-            places = None if saved is None else pipeline.survey(saved, now_ms)
-            shards = pipeline.list_shards(now_ms)
-        except SourceUnavailable as error:
-            self.post(partial(self._not_listed, pipeline, error, failures + 1))
-        else:
-            self.post(partial(self._have_listed, pipeline, places, shards, failures))
+    def _list_shards(self, pipeline: Pipeline, now_ms: int) -> None:
+        if pipeline.begun_ms is None:
+            self._listings.watch_retention(pipeline)
+        self._listings.ask(pipeline)
 
-    def _not_listed(self, pipeline: Pipeline, error: SourceUnavailable, failures: int) -> None:
-        now_ms = self.clock.now_ms()
+    def not_listed(self, pipeline: Pipeline, error: SourceUnavailable) -> None:
+        """The source could not be asked, and will be again."""
         failed = PollFailed(PollFailure.UNAVAILABLE, str(error))
-        self.trace.add(now_ms, pipeline.name, None, failed)
-        self._do_later(failures, partial(self._list_again, pipeline, failures))
+        self.trace.add(self.clock.now_ms(), pipeline.name, None, failed)
 
-    def _list_again(self, pipeline: Pipeline, failures: int) -> None:
-        if not self.is_stopping:
-            self._list_shards(pipeline, self.clock.now_ms(), failures)
-
-    def _have_listed(
-        self,
-        pipeline: Pipeline,
-        places: dict[str, Position] | None,
-        shards: Sequence[Shard],
-        failures: int,
-    ) -> None:
+    def listed(self, pipeline: Pipeline, places: Places | None, shards: Sequence[Shard]) -> None:
+        """These shards there are; the first time also where they begin."""
         if self.is_stopping:
             return
         now_ms = self.clock.now_ms()
-        self._unlisted.discard(pipeline)
         if places is not None:
             pipeline.note_places(places, now_ms)
-            if all(each.begun_ms is not None for each in (*self._shards, *self._waiting())):
-                self.begun.set()
         self._tell_stream(pipeline, ShardsListed(shards), now_ms)
-        if _lacks_children(pipeline, shards):
-            # A listing may lag behind the end of a shard; of a stream that was turned off there
-            # will be none.
-            self._do_later(failures + 1, partial(self._list_again, pipeline, failures + 1))
-            if failures < _SOON:
-                self._unlisted.add(pipeline)
+
+    def retention_seen(self, pipeline: Pipeline) -> None:
+        """A stuck shard, too, keeps its records for as long as the source does now."""
+        for shard in self._shards.get(pipeline, []):
+            shard.machine.retention_ms = pipeline.source.retention_ms
 
     def _open(self, pipeline: Pipeline, command: OpenShard, now_ms: int) -> None:
         super()._open(pipeline, command, now_ms)
@@ -452,14 +428,14 @@ class LiveRunner(Runner):
         doze_ms = min([ms // _DOZES for ms in paces if ms], default=0)
         self._doze_ms = min(doze_ms, _LONGEST_DOZE_MS) if doze_ms > 1 else 0
 
-    def _waiting(self) -> list[Pipeline]:
-        """Those that begin later."""
-        return [pipeline for _, _, pipeline in self._starts]
+    def _have_all_begun(self) -> bool:
+        return not self._starts and all(each.begun_ms is not None for each in self._shards)
 
     def _forget(self, shard: OpenedShard) -> None:
         super()._forget(shard)
         self._seen.pop(shard, None)
         self._caught_up.discard(shard)
+        shard.pipeline.forget(shard.machine.shard_id)
 
     def _post_wake(self, shard: OpenedShard) -> None:
         """From a reader's own thread."""
@@ -468,14 +444,6 @@ class LiveRunner(Runner):
     def _failed(self, error: BaseException) -> None:
         """In a thread: our own mistake, which ends the run."""
         self.post(partial(_raise, error))
-
-
-def _lacks_children(pipeline: Pipeline, shards: Sequence[Shard]) -> bool:
-    """Whether a shard that was read to its end has no child in a listing yet."""
-    assert pipeline.stream is not None
-    parents = {parent for shard in shards for parent in shard.parent_ids}
-    listed = {shard.shard_id for shard in shards}
-    return any(each in listed and each not in parents for each in pipeline.stream.done)
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -63,6 +63,9 @@ class DynamoDbStreamSource:
             raise failed.unavailable from failed
         self.incarnation, self._server = _incarnation(first), _server(first)
 
+    def look_at_retention(self) -> None:
+        """It is always a day."""
+
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """All shards that the stream lists, parents before children. Raises SourceUnavailable."""
         try:

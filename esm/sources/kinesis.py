@@ -71,6 +71,14 @@ class KinesisSource:
         self.incarnation = _incarnation(summary, server)
         self._server = server
 
+    def look_at_retention(self) -> None:
+        """See whether somebody has changed how long records are kept; raises SourceUnavailable."""
+        try:
+            summary, _ = self._summary()
+        except CallFailed as failed:
+            raise failed.unavailable from failed
+        self.retention_ms = summary.retention_period_hours * _HOUR_MS
+
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """All shards that the stream lists, parents before children. Raises SourceUnavailable."""
         try:

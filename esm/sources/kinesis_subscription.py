@@ -87,6 +87,10 @@ class KinesisConsumerSource:
         if status != "ACTIVE":
             raise SourceUnavailable(f"the consumer is {status}", fatal=status == "DELETING")
 
+    def look_at_retention(self) -> None:
+        """As of the stream; raises SourceUnavailable."""
+        self._stream.look_at_retention()
+
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         """All shards that the stream lists, parents before children. Raises SourceUnavailable."""
         return self._stream.list_shards(now_ms, since_ms)

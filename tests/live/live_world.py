@@ -48,6 +48,10 @@ class Behind:
     def describe(self) -> None:
         self.before_list()
 
+    def look_at_retention(self) -> None:
+        self.before_list()
+        self.retention_ms = self.stream.retention_ms
+
     def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
         self.before_list()
         shards = self.stream.list_shards(now_ms, since_ms)

@@ -197,6 +197,40 @@ def test_children_that_a_listing_shows_late_are_found_and_read_after_their_paren
     assert numbers(events) == ["a", "b"]
 
 
+def test_a_retention_that_is_raised_holds_for_records_that_are_stuck(monkeypatch):
+    monkeypatch.setattr("esm.live.listings._RETENTION_MS", 10)
+    world, week_ms = World(), 7 * 86_400_000
+    orders = world.stream()
+    orders.stream.put("stuck", key="stuck")
+
+    def fail(event: dict[str, Any]) -> None:
+        raise ValueError("not yet")
+
+    pipeline = world.map(orders, fail)
+    world.start()
+    world.until(lambda: world.live.runner.machines(pipeline))
+    orders.stream.retention_ms = week_ms
+    (machine,) = world.live.runner.machines(pipeline)
+    world.until(lambda: machine.retention_ms == week_ms)
+    world.stop()
+
+
+def test_nobody_is_told_that_it_has_begun_before_the_places_are_saved():
+    """Who feeds a stream waits for that: a kill must not make LATEST later than what was fed."""
+    store = FullDisk()
+    store.is_full = True
+    world, events = World(store), []
+    orders = world.stream()
+    world.map(orders, events.append, starting_position="LATEST")
+    world.start()
+    world.until(lambda: [e for e in world.entries if isinstance(e.message, NotSaved)])
+    assert not world.live.begun.is_set()
+    store.is_full = False
+    world.until(world.live.begun.is_set)
+    assert [pin.pinned for pins in store.durable.values() for pin in pins.values()] == [True]
+    world.stop()
+
+
 class TestLatest:
     def test_what_was_there_is_passed_over_and_what_comes_after_the_start_is_not(self):
         world, events = World(), []
