@@ -74,9 +74,7 @@ def _spreads(mean: float, kind: Kind, usual: Baseline) -> float:
     return spreads if tolerance.also_below or spreads > 0 else 0.0
 
 
-def _after(
-    usual: Baseline, mean: float, spreads: float, window: Window, warm_up: int
-) -> Baseline:
+def _after(usual: Baseline, mean: float, spreads: float, window: Window, warm_up: int) -> Baseline:
     """The baseline once it has met a window."""
     if usual.windows < warm_up or abs(spreads) <= CALM:
         return _taught(usual, mean)

@@ -113,10 +113,11 @@ class Desk:
 
     @property
     def checkpoints(self) -> dict[str, int]:
-        """What is saved, by shard."""
+        """Up to where all is resolved, by shard, once anything is."""
         current = [each for each in read_file(self.state) if each.set_aside_at_ms is None]
         shards = current[0].shards if current else {}
-        return {shard_id: saved.checkpoint.position for shard_id, saved in shards.items()}
+        saved = {shard_id: each.checkpoint for shard_id, each in shards.items()}
+        return {shard_id: each.position for shard_id, each in saved.items() if not each.pinned}
 
     def start(self, *arguments: str, **environment: str) -> Running:
         running = Running(self, arguments, environment)

@@ -93,7 +93,7 @@ class Post:
     @property
     def checkpoint(self) -> int | None:
         saved = self.world.store.load(self.pipeline.name, self.poison.arn)
-        return next((each.position for each in saved.values()), None)
+        return next((each.position for each in saved.values() if not each.pinned), None)
 
     def sent(self) -> list[str]:
         """The first sequence numbers of the batches in the queue, each once."""
