@@ -224,6 +224,8 @@ class IdleFigures:
 
 def idle(shards: int, seconds: int) -> IdleFigures:
     """Shards in which nothing happens, each read once a second."""
+    from esm.live.collector import calm_collector
+
     with server() as url:
         kinesis = client(url)
         kinesis.create_stream(StreamName="idle", ShardCount=shards)
@@ -242,8 +244,9 @@ def idle(shards: int, seconds: int) -> IdleFigures:
             threading.Thread(target=measure, daemon=True).start()
             live.run()
 
-        run_through(url, "idle", lambda event, context: None, run)
-        return replace(found[0], bare_us=bare_us(url, "idle", 2_000))
+        with calm_collector():  # as `esm run` does
+            run_through(url, "idle", lambda event, context: None, run)
+            return replace(found[0], bare_us=bare_us(url, "idle", 2_000))
 
 
 def resident_mb() -> float:

@@ -12,7 +12,7 @@ from esm.aws_failures import AWS_FAILURES, may_pass, text_of
 from esm.errors import EndpointError
 from esm.patience import Patience, Wait
 
-# Ours: with these waits about half a minute without one record that is taken.
+# Ours: with these waits about twenty seconds without one record that is taken.
 _ATTEMPTS = 10
 _FIRST_MS = 100
 _CAP_MS = 5_000

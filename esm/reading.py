@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from esm.core.failure import backoff_ms
 from esm.core.messages import OpenShard, PollFailed, ShardDone, ShardsListed
 from esm.core.model import After, Position, Shard
 from esm.core.stream import StreamMachine
+from esm.lineage import lacks_children
 from esm.patience import Wait
 from esm.payloads.dynamodb import DynamoDbRecord
 from esm.payloads.kinesis import KinesisRecord
-from esm.ports import LiveSource, ShardReader
+from esm.ports import LiveSource, ShardReader, SourceUnavailable
 
 AnyRecord = KinesisRecord | DynamoDbRecord
 
@@ -22,6 +24,11 @@ _EVERY_MS = 1_000
 # While there is more to read: a mapping beside it is refused now and then, and asks again.
 _BEHIND_EVERY_MS = 250
 _LIMIT = 10_000
+
+# A listing may lag behind the end of a shard, and be throttled; of a stream that was turned off
+# there are no children.
+_LISTINGS = 4
+_LIST_AGAIN_MS = (1_000, 8_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,9 @@ class Reading:
         self._machine = StreamMachine(start)
         self._due: list[_Opened] = []
         self._places: dict[str, Position] = {}
+        self._listing_ms: int | None = None
+        """When shards are listed next, while a shard that has ended may have children."""
+        self._listings = 0
 
     def reads(self) -> Iterator[Read]:
         """Read after read, the empty ones too, for ever or until all shards have ended.
@@ -77,30 +87,56 @@ class Reading:
         Every place to begin is taken before the first read. Raises SourceUnavailable.
         """
         now_ms = self._now()
-        for shard in self._listed(now_ms):
+        shards = self._wanted(self._source.list_shards(now_ms))
+        for shard in shards:
             place = self._source.pin(shard.shard_id, self._machine.start, now_ms)
             self._places[shard.shard_id] = place
-        self._open_new()
+        self._open(shards)
         try:
-            while self._due:
-                left_ms = self._due[0].due_ms - self._now()
+            while (due_ms := self._due_ms()) is not None:
+                left_ms = due_ms - self._now()
                 if left_ms > 0 and not self._wait(left_ms / 1000):
                     return
-                yield self._read(heappop(self._due))
+                if due_ms == self._listing_ms:
+                    self._list()
+                else:
+                    yield self._read(heappop(self._due))
         finally:
             for opened in self._due:
                 opened.reader.close()
 
-    def _open_new(self) -> None:
+    def _due_ms(self) -> int | None:
+        """When there is something to do next, if there is; at one instant, a listing goes first."""
+        due = [opened.due_ms for opened in self._due[:1]]
+        return min(due if self._listing_ms is None else [*due, self._listing_ms], default=None)
+
+    def _list(self) -> None:
+        """List shards; again a few times where that fails, or while children are to come."""
+        self._listings += 1
+        self._listing_ms = None
+        may_list_again = self._listings < _LISTINGS
+        try:
+            shards = self._source.list_shards(self._now())
+        except SourceUnavailable as error:
+            if error.fatal or not may_list_again:
+                raise
+        else:
+            self._open(self._wanted(shards))
+            # Shards that are wanted by name were all listed at first.
+            if self._only or not lacks_children(self._machine.done, shards):
+                return
+        if may_list_again:
+            self._listing_ms = self._now() + backoff_ms(self._listings, *_LIST_AGAIN_MS)
+
+    def _open(self, shards: Sequence[Shard]) -> None:
         now_ms = self._now()
-        for command in self._machine.handle(ShardsListed(self._listed(now_ms))):
+        for command in self._machine.handle(ShardsListed(shards)):
             assert isinstance(command, OpenShard)
             place = self._places.pop(command.shard_id, command.position)
             reader = self._source.open(command.shard_id, lambda: None)
             heappush(self._due, _Opened(now_ms, command.shard_id, place, reader))
 
-    def _listed(self, now_ms: int) -> list[Shard]:
-        shards = self._source.list_shards(now_ms)
+    def _wanted(self, shards: Sequence[Shard]) -> list[Shard]:
         return [each for each in shards if not self._only or each.shard_id in self._only]
 
     def _read(self, opened: _Opened) -> Read:
@@ -123,6 +159,7 @@ class Reading:
         heappush(self._due, opened)
 
     def _end(self, opened: _Opened) -> None:
+        """Its children are looked for once its last records have been taken."""
         opened.reader.close()
         self._machine.handle(ShardDone(opened.shard_id))
-        self._open_new()
+        self._listing_ms, self._listings = self._now(), 0

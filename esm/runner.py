@@ -179,7 +179,9 @@ class Runner:
         machine, pipeline = shard.machine, shard.pipeline
         if not machine.poller.suspended:
             self._pass_ticks(shard, now_ms)
-        if not _leaves_no_trace(message):
+        # A deadline is told by what follows from it, an empty read by its Idle.
+        is_told = isinstance(message, DeadlineReached)
+        if not is_told and not (isinstance(message, RecordsArrived) and is_empty(message)):
             self.trace.add(now_ms, pipeline.name, machine.shard_id, message)
         try:
             commands = machine.handle(message, now_ms)
@@ -366,14 +368,3 @@ def is_empty(read: RecordsArrived | PollFailed) -> bool:
     if not isinstance(read, RecordsArrived) or read.trimmed:
         return False
     return not (read.records or read.filtered or read.lost or read.strays or read.end_of_shard)
-
-
-def _leaves_no_trace(message: ShardInput) -> bool:
-    """What tells itself by what follows: a deadline; an empty read by its Idle."""
-    match message:
-        case DeadlineReached():
-            return True
-        case RecordsArrived():
-            return is_empty(message)
-        case _:
-            return False

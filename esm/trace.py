@@ -115,6 +115,10 @@ class TraceFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is still held back, and let go of the file, also where that fails."""
         self._file.close()
 
     def add(self, entry: Entry) -> None:

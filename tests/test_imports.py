@@ -16,7 +16,7 @@ LAYERS = [
     {"core"},
     {"errors"},
     {"instants"},
-    {"aws_failures", "hosts", "patience", "ports", "scenarios", "settings", "state"},
+    {"aws_failures", "hosts", "lineage", "patience", "ports", "scenarios", "settings", "state"},
     {"payloads"},
     {"books", "clock", "faults", "mapping", "trace"},
     {"template"},

@@ -84,12 +84,18 @@ class Source:
         return Reader(shard_id, self)
 
 
-def reading(source: Source, start: Position | None = None, *, only: Sequence[str] = ()) -> Reading:
+def reading(
+    source: Source,
+    start: Position | None = None,
+    *,
+    only: Sequence[str] = (),
+    patience_ms: int = 5_000,
+) -> Reading:
     clock = VirtualClock(0)
 
     def wait(seconds: float) -> bool:
         clock.wait_until(clock.now_ms() + round(seconds * 1000))
-        return clock.now_ms() < 5_000
+        return clock.now_ms() < patience_ms
 
     return Reading(source, start or TrimHorizon(), only=only, now=clock.now_ms, wait=wait)
 
@@ -164,6 +170,84 @@ def test_shards_that_come_later_are_read_from_their_beginning():
     list(islice(reading(source, Latest()).reads(), 2))
 
     assert source.asked == [("old", After(100), 0), ("new", TrimHorizon(), 0)]
+
+
+class Lagging(Source):
+    """Its listings have a child only from the given instant on."""
+
+    def __init__(self, from_ms: int) -> None:
+        super().__init__({"old": (), "new": ("old",)}, old=[END], new=[END])
+        self.from_ms = from_ms
+        self.listed: list[int] = []
+
+    def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
+        self.listed.append(now_ms)
+        shards = super().list_shards(now_ms, since_ms)
+        return shards if now_ms >= self.from_ms else shards[:1]
+
+
+def test_a_child_that_is_listed_late_is_read_all_the_same():
+    source = Lagging(from_ms=2_500)
+    assert [read.shard_id for read in reading(source).reads()] == ["old", "new"]
+    assert source.listed[:4] == [0, 0, 1_000, 3_000]
+    assert source.asked[-1] == ("new", TrimHorizon(), 3_000)
+
+
+def test_children_that_do_not_come_are_looked_for_a_few_times():
+    source = Lagging(from_ms=1_000_000)
+    assert [read.shard_id for read in reading(source, patience_ms=60_000).reads()] == ["old"]
+    assert source.listed == [0, 0, 1_000, 3_000, 7_000]
+
+
+def test_who_has_enough_need_not_wait_for_children():
+    source = Lagging(from_ms=1_000_000)
+    assert [read.shard_id for read in reading(source, patience_ms=500).reads()] == ["old"]
+    assert source.listed == [0, 0]
+
+
+def test_nobody_waits_for_children_that_nobody_wants():
+    source = Lagging(from_ms=1_000_000)
+    assert [read.shard_id for read in reading(source, only=["old"]).reads()] == ["old"]
+    assert source.listed == [0, 0]
+
+
+def test_other_shards_are_read_while_a_child_is_to_come():
+    source = Lagging(from_ms=0)
+    source.parents = {"old": (), "other": ()}  # no child ever
+    source.answers["other"] = []
+    list(reading(source).reads())
+    others = [at for shard_id, _, at in source.asked if shard_id == "other"]
+    assert others == [0, 1_000, 2_000, 3_000, 4_000]
+    assert source.listed == [0, 0, 1_000, 3_000]
+
+
+class Throttled(Source):
+    """Refuses so many listings behind the first one."""
+
+    def __init__(self, times: int, *, fatal: bool = False) -> None:
+        last = RecordsArrived([record(1)], end_of_shard=True)
+        super().__init__({"old": (), "new": ("old",)}, old=[last], new=[END])
+        self.times, self.fatal = times, fatal
+
+    def list_shards(self, now_ms: int, since_ms: int | None = None) -> Sequence[Shard]:
+        if self.asked and self.times > 0:
+            self.times -= 1
+            raise SourceUnavailable("Rate exceeded", fatal=self.fatal)
+        return super().list_shards(now_ms, since_ms)
+
+
+def test_a_listing_that_is_throttled_is_made_again():
+    reads = list(reading(Throttled(2)).reads())
+    assert [read.shard_id for read in reads] == ["old", "new"]
+
+
+@pytest.mark.parametrize("source", [Throttled(4), Throttled(1, fatal=True)])
+def test_the_last_records_are_there_before_a_listing_that_fails_for_good(source: Throttled):
+    reads = reading(source, patience_ms=60_000).reads()
+    assert [each.position for each in next(reads).records] == [1]
+    with pytest.raises(SourceUnavailable, match="Rate exceeded"):
+        next(reads)
+    assert source.times == 0
 
 
 def test_only_what_is_wanted_is_read():

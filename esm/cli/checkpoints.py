@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from esm.cli.command import ConfiguredCommand
+from esm.cli.given import is_typed
 from esm.cli.reaching import reach_options, take_reach
 from esm.errors import InvalidValue
 from esm.instants import duration_ms, parse_instant
@@ -40,10 +41,18 @@ def checkpoints(context: click.Context, /, output: str, **values: Any) -> int:
     How far behind is asked of the stream, where `esm run` or `esm serve` has it.
     """
     if context.invoked_subcommand is not None:
+        _check_group(context.invoked_subcommand)
         return 0
     from esm.cli.checkpoints_list import show_all
 
     return show_all(take_reach(values), output)
+
+
+def _check_group(subcommand: str) -> None:
+    """Refuse options in front of a subcommand, which has its own."""
+    for name in ("output", "endpoint_url", "aws", "profile"):
+        if is_typed(name):
+            raise click.UsageError(f"{_flag(name)} is of the list, not of {subcommand}")
 
 
 def _instant(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:

@@ -11,13 +11,10 @@ from esm.checkpoints.sqlite_file import Incarnation
 from esm.core.model import Closing, TumblingWindow
 from esm.errors import InvalidValue, Place, StateError
 from esm.instants import iso_ms, parse_instant
+from esm.payloads.kpl import PART_BITS, WHOLE
 from esm.ports import Checkpoint
 
 TRIM_HORIZON = "TRIM_HORIZON"
-
-# Of an enhanced fan-out consumer: the lower bits of a position count the parts of an aggregate.
-_PART_BITS = 20
-_WHOLE = (1 << _PART_BITS) - 1
 
 _VERSION = 1
 
@@ -45,7 +42,7 @@ class Form(
     shard_id: str
     incarnation: str | None = None
     sequence_number: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,129}$")] | None = None
-    sub_sequence_number: Annotated[int, msgspec.Meta(ge=0, lt=_WHOLE)] | None = None
+    sub_sequence_number: Annotated[int, msgspec.Meta(ge=0, lt=WHOLE)] | None = None
     starting_at: str | None = None
     pinned: bool = False
     window: WindowForm | None = None
@@ -74,15 +71,15 @@ def sequence_number_of(stream: str, position: int) -> tuple[str, int | None]:
     """The sequence number at a position, and the part of it where there is more than one."""
     if not _is_consumer(stream):
         return str(position), None
-    number, part = divmod(position, 1 << _PART_BITS)
-    return str(number), None if part == _WHOLE else part
+    number, part = divmod(position, 1 << PART_BITS)
+    return str(number), None if part == WHOLE else part
 
 
 def position_of(stream: str, sequence_number: str, part: int | None = None) -> int:
     """The position at a sequence number: behind all of its parts, or behind one of them."""
     if not _is_consumer(stream):
         return int(sequence_number)
-    return int(sequence_number) << _PART_BITS | (_WHOLE if part is None else part)
+    return int(sequence_number) << PART_BITS | (WHOLE if part is None else part)
 
 
 def _is_consumer(stream: str) -> bool:

@@ -17,8 +17,9 @@ from esm.trace import Entry, Idle
 class MappingSummary(msgspec.Struct, frozen=True, rename="camel"):
     """Records by their fates, counted as often as they met them; `dropped`: nobody has them.
 
-    `lost` counts the times that a place to read on from was past the source's retention; `behind`
-    is the age of the oldest unread record in milliseconds, of all shards as they were read last.
+    `lost` counts the times that a place to read on from was past the source's retention, so that
+    records behind it may be lost: whether there were any, nobody can know. `behind` is the age of
+    the oldest unread record in milliseconds, of all shards as they were read last.
     """
 
     delivered: int
@@ -159,7 +160,7 @@ class LiveBooks:
         found = {
             "discarded": any(each.discarded for each in every),
             "dropped": any(each.dropped for each in every),
-            "expired": any(each.expired or each.lost for each in every),
+            "expired": any(each.expired for each in every),
             "blocked": any(each.blocked for each in every),
             "function-error": any(each.failed for each in every),
         }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esm.aws_failures import AWS_FAILURES, text_of
+from esm.cli.given import is_typed
 from esm.cli.reaching import Reach
 from esm.embedded.aws import EmbeddedAws
 from esm.embedded.endpoint_file import (
@@ -23,7 +24,7 @@ from esm.embedded.endpoint_file import (
 )
 from esm.embedded.moto_world import INTERNAL
 from esm.embedded.surroundings import DEFAULT_REGION
-from esm.errors import EndpointError
+from esm.errors import EndpointError, InputError
 
 SERVICES = ("kinesis", "dynamodb", "dynamodbstreams", "sqs", "sns", "s3")
 _EMULATORS = {
@@ -74,17 +75,33 @@ class Endpoints:
 def endpoints(
     reach: Reach, state: Path, *, port: int | None, region: str, limits: bool
 ) -> Iterator[Endpoints]:
-    """Those of a run; an AWS of its own lasts as long as this."""
+    """Those of a run; an AWS of its own lasts as long as this.
+
+    Raises InputError E480 for what is typed of an AWS that this run does not start.
+    """
     is_named = reach.aws or all(reach.named(service) for service in SERVICES)
     if is_named:
+        _refuse("port", "all is read at endpoints that are named", fix="leave it out")
+        _refuse("limits", "all is read at endpoints that are named", fix="leave it out")
         yield Endpoints(reach, None)
         return
     running = find_running(state) if port is None else None
     if running is not None:
+        _refuse("limits", f"{running} runs already", fix="esm serve --limits")
         yield Endpoints(reach, running)
         return
     with EmbeddedAws(port=port, region=region, limits=limits) as aws:
         yield Endpoints(reach, aws.url, aws)
+
+
+def _refuse(option: str, instead: str, *, fix: str) -> None:
+    if is_typed(option):
+        raise InputError(
+            "E480",
+            f"--{option} is of an AWS that this run starts, and {instead}",
+            why="what is there already stays as it was started",
+            fix=fix,
+        )
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from esm.sources.capture import Capture, read_captures
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Captured records, and the ARN of what they are put into."""
+    """Captured records, where they are from, and the ARN of what they are put into."""
 
+    path: str
     capture: Capture
     arn: str
 
@@ -29,7 +30,7 @@ def feed_of(given: str, planned: Sequence[Planned]) -> Feed:
     name, equals, path = given.partition("=")
     named = next((each for each in planned if equals and each.name == name), None)
     if named is not None:
-        return Feed(read_captures([path]), named.source_arn)
+        return Feed(path, read_captures([path]), named.source_arn)
     if equals and Path(path).exists() and not Path(given).exists():
         names = [each.name for each in planned]
         near = (difflib.get_close_matches(name, names, n=1) or names)[0]
@@ -44,7 +45,7 @@ def feed_of(given: str, planned: Sequence[Planned]) -> Feed:
     same = [arn for arn in kind if _stream(arn) == _stream(capture.event_source_arn or "")]
     found = list(dict.fromkeys(same or kind))
     if len(found) == 1:
-        return Feed(capture, found[0])
+        return Feed(given, capture, found[0])
     readers = [each.name for each in planned if each.source_arn in kind]
     what = _stream(capture.event_source_arn or "") or "a stream that it does not name"
     raise InputError(

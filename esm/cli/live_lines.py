@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from esm.cli.live_books import LiveSummary
 from esm.core import messages as m
@@ -14,6 +15,7 @@ from esm.trace import Entry, Idle, NotSaved, SavedAgain
 
 _FATES = ("delivered", "filtered", "discarded", "expired", "blocked")
 _NARROWEST, _WIDEST = 10, 11
+_MINUTE_MS = 60_000
 
 Write = Callable[[str], None]
 
@@ -39,7 +41,7 @@ class Problems:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._away: dict[str, _Away] = {}
-        self._attempts: dict[tuple[str, str | None, int], m.Invoke] = {}
+        self._in_flight: dict[tuple[str, str | None, int], m.Invoke] = {}
         self._unsaved_since_ms: int | None = None
 
     def hear(self, entry: Entry) -> None:
@@ -53,9 +55,9 @@ class Problems:
                 self._is_back(entry)
                 self._read(entry, read)
             case m.Invoke() as invoke:
-                self._attempts[entry.mapping, entry.shard_id, invoke.lane] = invoke
-            case m.Failed() | m.PartlyFailed() as failed:
-                self._failed(entry, failed)
+                self._in_flight[entry.mapping, entry.shard_id, invoke.lane] = invoke
+            case m.Succeeded() | m.PartlyFailed() | m.Failed() | m.Throttled() as outcome:
+                self._has_ended(entry, outcome)
             case m.Resolved() as resolved:
                 self._resolved(entry, resolved)
             case m.DestinationFailed(error=error):
@@ -97,12 +99,16 @@ class Problems:
 
     def _read(self, entry: Entry, read: m.RecordsArrived) -> None:
         if read.trimmed:
-            text = "the checkpoint is past the source's retention: records behind it are lost"
-            self._tell(entry, f"{text}; reading on from the oldest")
+            text = "the checkpoint's record is past the source's retention: records behind it may"
+            self._tell(entry, f"{text} be lost; reading on from the oldest")
 
-    def _failed(self, entry: Entry, failed: m.Failed | m.PartlyFailed) -> None:
-        invoke = self._attempts.get((entry.mapping, entry.shard_id, failed.lane))
-        if invoke is None or invoke.attempt & (invoke.attempt - 1) or invoke.cause is Cause.BISECT:
+    def _has_ended(self, entry: Entry, outcome: m.Outcome) -> None:
+        invoke = self._in_flight.pop((entry.mapping, entry.shard_id, outcome.lane), None)
+        if invoke is not None and isinstance(outcome, m.Failed | m.PartlyFailed):
+            self._failed(entry, invoke, outcome)
+
+    def _failed(self, entry: Entry, invoke: m.Invoke, failed: m.Failed | m.PartlyFailed) -> None:
+        if invoke.attempt & (invoke.attempt - 1) or invoke.cause is Cause.BISECT:
             return
         batch = counted(len(invoke.records), "record")
         again = f", attempt {invoke.attempt}" if invoke.attempt > 1 else ""
@@ -128,6 +134,27 @@ class Problems:
         self._write(f"{iso_s(at_ms)[11:-1]}  {who}{text}")
 
 
+class Sparing:
+    """Tells of a trouble that goes on once a minute; from any thread."""
+
+    def __init__(self, tell: Callable[[str, int], None], now: Callable[[], int]) -> None:
+        """`tell` gets the text and the instant."""
+        self._tell = tell
+        self._now = now
+        self._lock = Lock()
+        self._told_ms: dict[str, int] = {}
+
+    def __call__(self, text: str) -> None:
+        """Tell it, unless that was done less than a minute ago."""
+        now_ms = self._now()
+        with self._lock:
+            recent = {t: at for t, at in self._told_ms.items() if now_ms - at < _MINUTE_MS}
+            is_new = text not in recent
+            self._told_ms = {text: now_ms} | recent
+        if is_new:
+            self._tell(text, now_ms)
+
+
 def _after(since_ms: int, entry: Entry) -> str:
     return f"after {seconds_text(entry.at_ms - since_ms)}"
 
@@ -149,7 +176,7 @@ def summary_text(summary: LiveSummary) -> str:
         if each.dropped:
             lines.append(f"  {counted(each.dropped, 'record')} of them kept nowhere")
         if each.lost:
-            lines.append("  records behind a checkpoint were past the source's retention")
+            lines.append("  records behind a checkpoint past the source's retention may be lost")
     calls = sum(each.invocations for each in mappings.values())
     failed = sum(each.failed for each in mappings.values())
     errors = f", {failed:,} failed" if failed else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from esm.assembly import STREAMS, function_behind, require_stream, resource_of
+from esm.cli.given import is_typed
 from esm.cli.variables import VariablesFile, read_variables
 from esm.errors import EsmError, InputError, TemplateError
 from esm.mapping import EventSourceMapping, FilterTerms, create
@@ -90,6 +91,7 @@ def plan(
             why="a property belongs to one mapping",
             fix=f"esm run {mappings[0].name}",
         )
+    _check_interval(mappings)
     world = replace(template, mappings={each.name: each for each in mappings}, functions={})
     for error in check(replace(world, problems=()), now_ms=now_ms):
         if not isinstance(error, TemplateError) or error.esm_code.startswith("E"):
@@ -116,6 +118,16 @@ def plan(
             known,
         )
     return list(planned.values())
+
+
+def _check_interval(mappings: list[MappingResource]) -> None:
+    if is_typed("poll_interval_ms") and all(each.consumer_arn for each in mappings):
+        raise InputError(
+            "E480",
+            "--poll-interval is of shards that are polled, and here is none",
+            why="to an enhanced fan-out consumer, Kinesis pushes its records",
+            fix="leave it out",
+        )
 
 
 def _raise_unless_warning(error: EsmError) -> None:

@@ -46,7 +46,8 @@ class Standing:
             self._live.console.out(line, highlight=False)
             return
         with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{line}\n")  # in one piece: several threads write here
+            sys.stderr.flush()
 
     def hear(self, _entry: Entry) -> None:
         """Something has happened; a line may be due."""

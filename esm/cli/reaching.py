@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
+from esm.cli.given import is_typed
 from esm.errors import EndpointError, InputError
 from esm.state import FOLDER
 
@@ -47,9 +47,7 @@ class Reach:
         """Raise E480 for a profile on the command line that nothing would come of."""
         if self.profile is None or self.aws:
             return
-        context = click.get_current_context(silent=True)
-        source = context and context.get_parameter_source("profile")
-        if source is ParameterSource.COMMANDLINE:  # one in samconfig.toml is for sam as well
+        if is_typed("profile"):  # one in samconfig.toml is for sam as well
             raise InputError(
                 "E480",
                 "--profile is for --aws",

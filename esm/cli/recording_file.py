@@ -1,4 +1,4 @@
-"""The capture that a recording writes: private, whole after every write, never replaced unasked."""
+"""The capture that a recording writes: private, in whole lines, never replaced unasked."""
 
 from __future__ import annotations
 

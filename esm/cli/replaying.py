@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,13 +27,14 @@ from esm.cli.output import write_answer
 from esm.cli.progress import Progress
 from esm.cli.replay import Options
 from esm.cli.target import Target, target_of
-from esm.errors import InputError, Place
+from esm.cli.trace_file import require_writable, trace_errors
+from esm.errors import InputError
 from esm.harness import Harness
 from esm.instants import from_ms
 from esm.invokers.inline import Function, Handler
 from esm.settings import Settings, parse_settings
 from esm.sources.capture import DEFAULT_MAX_BYTES, Capture, CaptureSource, read_captures, service_of
-from esm.sources.capture_text import CaptureFile, find_files
+from esm.sources.capture_text import CaptureFile
 from esm.view import Mapping
 from esm.wiring import destination_in_memory
 
@@ -71,8 +71,8 @@ def _run(
 ) -> int:
     function = target.function
     trace = None if options.trace is None else options.trace.absolute()
-    if trace is not None:
-        _check_writable(trace, options, paths)
+    if options.trace is not None:
+        require_writable(options.trace, paths, options.template, options.env_vars)
     with Progress() as progress, ExitStack() as stack:
         capture = _read(paths, options, progress)
         target.check(capture.service)
@@ -96,8 +96,8 @@ def _run(
                 each.pipeline.invoker = CommandLineInvoker(each.pipeline.invoker, mask)
             result = _through_mapping(harness, mapping, chain, options, progress)
     _print(result, options.output, mask)
-    if trace is not None:
-        with _trace_errors(options):
+    if options.trace is not None and trace is not None:
+        with trace_errors(options.trace):
             harness.trace.write(trace, mask.json)
     return BAD_OUTCOME if options.fail_on.intersection(result.answer.problems) else 0
 
@@ -236,27 +236,3 @@ def _print(result: Result, output: str, mask: Mask) -> None:
         return
     documents = (mask.json(msgspec.to_builtins(line)) for line in result.lines)
     write_answer(b"".join(msgspec.json.encode(document) + b"\n" for document in documents))
-
-
-def _check_writable(trace: Path, options: Options, paths: list[str | CaptureFile]) -> None:
-    """Said before the run, not after it."""
-    if trace.resolve() in {file.path.resolve() for file in find_files(paths)}:
-        raise InputError("E486", "the trace would replace a capture", place=Place(str(trace)))
-    with _trace_errors(options):
-        folder = next(folder for folder in trace.parents if folder.exists())
-        if not folder.is_dir():
-            raise NotADirectoryError(20, "Not a directory")
-        if not os.access(trace if trace.exists() else folder, os.W_OK):
-            raise PermissionError(13, "Permission denied")
-
-
-@contextmanager
-def _trace_errors(options: Options) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            "E486",
-            f"the trace cannot be written: {error.strerror or error}",
-            place=Place(str(options.trace)),
-        ) from None

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from esm.cli.command import ConfiguredCommand
+from esm.cli.given import is_typed
 from esm.cli.options import mapping_options, take_properties
 from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.cli.variables import VariablesFile, variables_option
@@ -163,6 +164,17 @@ def run(**values: Any) -> int:
     """
     properties = take_properties(values)
     options = Options(template=take_template(values), **values)
+    _check(options)
     from esm.cli.running import run as go
 
     return go(options, properties)
+
+
+def _check(options: Options) -> None:
+    """Nothing is typed that nothing would come of."""
+    if not options.feed and is_typed("feed_speed"):
+        raise click.UsageError("--feed-speed is of --feed, which is not given")
+    elsewhere = "--aws" if options.aws else "--endpoint-url" if options.endpoint_url else None
+    for option in ("port", "limits"):
+        if elsewhere is not None and is_typed(option):
+            raise click.UsageError(f"--{option} is of the embedded AWS: {elsewhere} is another")

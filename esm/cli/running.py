@@ -6,15 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from threading import Event, Thread, current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import Any, BinaryIO
 
 import msgspec
 
-from esm.assembly import function_of, load_handler_of
 from esm.checkpoints.sqlite import SqliteCheckpoints
 from esm.cli.environment import handlers_print_to_stderr, offline
 from esm.cli.failures import BAD_OUTCOME, INTERRUPTED, UNSAVED
@@ -27,26 +26,27 @@ from esm.cli.live_endpoints import (
     endpoints,
     say_where,
 )
+from esm.cli.live_feeding import Feeding
 from esm.cli.live_feeds import Feed, feed_of
-from esm.cli.live_lines import Problems, summary_text
+from esm.cli.live_lines import Problems, Sparing, summary_text
 from esm.cli.live_mappings import Planned, plan, secrets_of, select
+from esm.cli.live_parts import live_function, require_source
 from esm.cli.live_standing import Standing
 from esm.cli.mask import Mask
 from esm.cli.options import fixes_in_flags
 from esm.cli.output import write_answer
 from esm.cli.reaching import Reach
 from esm.cli.run import IDLE, Options
+from esm.cli.trace_file import LiveTrace, require_writable, trace_errors
 from esm.clock import SystemClock
 from esm.embedded.guard import AwsGuard
 from esm.embedded.provisioning import provide
-from esm.errors import EndpointError
-from esm.feeding import feed
 from esm.instants import iso_ms, iso_s
-from esm.invokers.live import LiveFunction
 from esm.invokers.named_output import named_output
 from esm.live import LiveRun
 from esm.live.collector import calm_collector
-from esm.ports import LiveSource, SourceUnavailable
+from esm.ports import LiveSource, StoreUnavailable
+from esm.runner import Ended
 from esm.settings import Settings, parse_settings
 from esm.state import CHECKPOINTS, FOLDER
 from esm.story.words import clean
@@ -73,6 +73,9 @@ def run(options: Options, properties: dict[str, Any]) -> int:
     mask = Mask(secrets_of(template, planned))
     with mask.on_errors():
         feeds = [feed_of(each, planned) for each in options.feed]
+        if options.trace is not None:
+            captures = [each.path for each in feeds]
+            require_writable(options.trace, captures, options.template, options.env_vars)
         return _Run(options, reach, settings, template, planned, feeds, mask).run(disabled)
 
 
@@ -121,7 +124,7 @@ class _Run:
             )
             os.environ.update(found.variables())
             if found.embedded is not None:
-                provide(self._template, found.embedded, region)
+                provide(self._template, found.embedded, region, remark=self._write)
             if found.own is not None:
                 stack.enter_context(announced(found.own, FOLDER.absolute()))
             say_where(found, (each.source_arn for each in self._planned))
@@ -139,8 +142,10 @@ class _Run:
         self._standing = standing = Standing(books)
         hear = [books.hear, Problems(self._write).hear, standing.hear]
         if options.trace is not None:
-            file = TraceFile(options.trace, start_ms, self._mask.json)
-            hear.append(stack.enter_context(file).add)
+            with trace_errors(options.trace):
+                file = TraceFile(options.trace, start_ms, self._mask.json)
+            trace = LiveTrace(options.trace, file, self._write)
+            hear.append(stack.enter_context(trace).hear)
 
         def hear_all(entry: Entry) -> None:
             for each in hear:
@@ -148,14 +153,29 @@ class _Run:
 
         stack.enter_context(named_output(self._write_of_function))
         live = LiveRun(store, self._settings, hear_all, poll_interval_ms=options.poll_interval_ms)
-        self._map_all(live, store, found)
-        self._feed(live, found)
+        self._map_all(live, store, found, stack)
+        feeding = Feeding(self._feeds, live, self._is_stopping, self._write)
+        feeding.start(found.make_client, self._wait, options.feed_speed)
         with self._stopped_by_signals(live), standing, calm_collector():
             began_ms = live.clock.now_ms()
-            ended = live.run(self._until())
-            self._is_saved = live.is_saved
+            ended = self._to_its_end(live, store)
         duration_ms = live.clock.now_ms() - began_ms
+        feeding.tell_what_is_left()
         return books.summary(ended, iso_ms(began_ms), duration_ms, live.blocked())
+
+    def _to_its_end(self, live: LiveRun, store: SqliteCheckpoints) -> Ended:
+        """Run it; whatever ends it, other threads hear of that, and what is resolved is saved."""
+        try:
+            ended = live.run(self._until())
+        except BaseException:
+            with suppress(StoreUnavailable):  # the error that has ended the run is what is told
+                store.commit()
+            raise
+        finally:
+            self._is_stopping.set()
+            live.begun.set()  # nobody is to wait for it any more
+        self._is_saved = live.is_saved
+        return ended
 
     def _until(self) -> Any:
         until_ms = self._options.until_ms
@@ -163,13 +183,17 @@ class _Run:
 
     # --- what runs ---------------------------------------------------------------------------
 
-    def _map_all(self, live: LiveRun, store: SqliteCheckpoints, found: Endpoints) -> None:
-        functions = {e.function_arn: _function(e, live.clock.now_ms) for e in self._planned}
+    def _map_all(
+        self, live: LiveRun, store: SqliteCheckpoints, found: Endpoints, stack: ExitStack
+    ) -> None:
+        functions = {e.function_arn: live_function(e, live.clock.now_ms) for e in self._planned}
+        for function in functions.values():
+            stack.callback(function.stop)
         for function in functions.values():
             function.warm_up()
         for each in self._planned:
             source = source_live(each.source_arn, found.make_client)
-            _describe(each.name, source)
+            require_source(each.name, source)
             self._claim(store, each.name, source, found)
             arn = each.properties.on_failure
             destination = None
@@ -198,46 +222,16 @@ class _Run:
 
     def _told_by(self, name: str) -> Callable[[str], None]:
         """What a mapping's destination says, in its thread, of a delivery that is tried again."""
-        clock = SystemClock()
 
-        def tell(failure: str) -> None:
-            at = iso_s(clock.now_ms())[11:-1]
+        def tell(failure: str, now_ms: int) -> None:
             text = "the destination does not take a batch, and is tried again"
-            self._write(f"{at}  {name}: {text}: {clean(failure)}")
+            self._write(f"{iso_s(now_ms)[11:-1]}  {name}: {text}: {clean(failure)}")
 
-        return tell
+        return Sparing(tell, SystemClock().now_ms)
 
     def _wait(self, seconds: float) -> bool:
         """A pause of a destination's; False when there is no time for it."""
         return not self._is_stopping.wait(seconds)
-
-    # --- feeding -----------------------------------------------------------------------------
-
-    def _feed(self, live: LiveRun, found: Endpoints) -> None:
-        """Put the captures in a thread, once all mappings know where they begin."""
-        if not self._feeds:
-            return
-        live.keep_busy(+1)
-
-        def put_all() -> None:
-            try:
-                live.begun.wait()
-                for each in self._feeds:
-                    if not self._is_stopping.is_set():
-                        feed(
-                            each.capture,
-                            found.make_client,
-                            each.arn,
-                            wait=self._wait,
-                            speed=self._options.feed_speed,
-                        )
-            except Exception as error:
-                if not self._is_stopping.is_set():
-                    live.fail(error)
-            finally:
-                live.keep_busy(-1)
-
-        Thread(target=put_all, name="esm feed", daemon=True).start()
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -304,26 +298,3 @@ def _stdout_as_it_is() -> Iterator[BinaryIO]:
     """What stdout is now, also where handlers' prints have its place."""
     with os.fdopen(os.dup(1), "wb") as stdout:
         yield stdout
-
-
-def _function(planned: Planned, now: Callable[[], int]) -> LiveFunction:
-    resource = planned.function.from_anywhere()  # a handler may go to /tmp, and time out there
-    return LiveFunction(
-        resource.logical_id,
-        lambda: load_handler_of(resource),
-        function_of(resource, planned.qualifier),
-        planned.function_arn,
-        now,
-    )
-
-
-def _describe(name: str, source: LiveSource) -> None:
-    try:
-        source.describe()
-    except SourceUnavailable as error:
-        raise EndpointError(
-            "E544",
-            f"{name} cannot read {source.arn}: {error}",
-            why="the endpoint was asked for the stream",
-            fix="look whether it is up, and whether the stream is there",
-        ) from error

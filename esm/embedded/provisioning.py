@@ -19,9 +19,10 @@ from esm.embedded.own_resources import TELLING_FAILURES, call_by, tell
 from esm.embedded.surroundings import DEFAULT_REGION
 from esm.errors import EndpointError, EsmError, Place, TemplateError
 from esm.sources.live_clients import live_client
-from esm.template import SourceKind, Template
+from esm.template import SourceKind, StreamResource, Template
 
 Complain = Callable[[EsmError], None]
+Remark = Callable[[str], None]
 
 _CREATES = {
     "sqs": "create_queue",
@@ -48,20 +49,29 @@ _HOURS = 24
 
 
 def provide(
-    template: Template, url: str, region: str, complain: Complain | None = None
+    template: Template,
+    url: str,
+    region: str,
+    complain: Complain | None = None,
+    remark: Remark | None = None,
 ) -> list[str]:
     """Make all that the template declares; gives the ARNs of what was not there before.
 
     `complain` is told what cannot be read in the template, which is then left out; without it the
-    first such mistake is raised. Raises EndpointError E537 for what the server refuses.
+    first such mistake is raised. `remark` is told, in a line, of a stream that is there already and
+    differs from the template. Raises EndpointError E537 for what the server refuses.
     """
     with closing(_Provider(url, region)) as provider:
-        provider.provide(template, complain or _raise)
+        provider.provide(template, complain or _raise, remark or _ignore)
     return provider.made
 
 
 def _raise(error: EsmError) -> None:
     raise error
+
+
+def _ignore(_line: str) -> None:
+    pass
 
 
 class _Provider:
@@ -80,10 +90,12 @@ class _Provider:
         for client in self._clients.values():
             client.close()
 
-    def provide(self, template: Template, complain: Complain) -> None:
+    def provide(self, template: Template, complain: Complain, remark: Remark) -> None:
         """Everything, in an order in which nothing is missing."""
         for stream in template.streams.values():
-            self._stream(stream.arn, stream.shards, stream.retention_hours, stream.place)
+            is_new = self._stream(stream.arn, stream.shards, stream.retention_hours, stream.place)
+            if not is_new:
+                self._compare(stream, remark)
         for consumer in template.consumers.values():
             self._named(consumer.arn, consumer.place)
         self._surroundings(template, complain)
@@ -94,14 +106,28 @@ class _Provider:
 
     # --- what there may be -----------------------------------------------------------------------
 
-    def _stream(self, arn: str, shards: int, hours: int, place: Place) -> None:
+    def _stream(self, arn: str, shards: int, hours: int, place: Place) -> bool:
+        """Whether it was not there before."""
         kinesis, name = self._at(arn), arn.rpartition("/")[2]
         create = partial(kinesis.create_stream, StreamName=name, ShardCount=shards)
         if not self._make(arn, create, place):
-            return
+            return False
         if hours > _HOURS:
             longer = kinesis.increase_stream_retention_period
             _asked(partial(longer, StreamName=name, RetentionPeriodHours=hours), arn, place)
+        return True
+
+    def _compare(self, stream: StreamResource, remark: Remark) -> None:
+        """Tell what the template has otherwise than a stream that is there."""
+        describe = partial(self._at(stream.arn).describe_stream_summary, StreamARN=stream.arn)
+        found = _asked(describe, stream.arn, stream.place)["StreamDescriptionSummary"]
+        name = stream.arn.rpartition(":")[2]
+        for what, has, wanted in (
+            ("ShardCount", found["OpenShardCount"], stream.shards),
+            ("RetentionPeriodHours", found["RetentionPeriodHours"], stream.retention_hours),
+        ):
+            if has != wanted:
+                remark(f"{name} keeps its {what} of {has}: {stream.place} has {wanted}")
 
     def _consumer(self, arn: str, place: Place) -> None:
         stream_arn, _, consumer = arn.partition("/consumer/")

@@ -103,7 +103,8 @@ class InlineInvoker:
         if self._variables is None:
             self._variables = runtime_variables(context)
         self._time.variables.show(self._variables)
-        before = set_variables(self._function.environment)
+        own = self._function.environment
+        before = set_variables(own) if own else None
         try:
             payload = call(self._handler, event, context)
         except BaseException as caught:
@@ -111,7 +112,8 @@ class InlineInvoker:
                 raise
             error = caught.with_traceback(below(caught.__traceback__))
         finally:
-            set_variables(before)
+            if before:
+                set_variables(before)
             self._time.end()
         duration_ms = latency_ms + self._time.elapsed_ms
         if self._time.timed_out or duration_ms > self._calls.timeout_ms:

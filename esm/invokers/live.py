@@ -16,6 +16,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from esm.clock import Stopwatch
+from esm.errors import HandlerError
 from esm.invokers.calling import Calls, Handler, below, call
 from esm.invokers.debugging import is_debugged
 from esm.invokers.execution_environment import HERE, entered, pause
@@ -26,13 +27,17 @@ from esm.invokers.striking import Striker
 from esm.invokers.tracebacks import Tracebacks
 from esm.invokers.variables import runtime_variables, set_variables
 from esm.invokers.virtual_time import DeadlinePassed
-from esm.ports import FunctionResult
+from esm.ports import FunctionResult, TaskTimedOut
 
 MOST_LEFT_BEHIND = 5
 """Threads of one function that did not end at its timeout; with so many it is not invoked."""
 _LOAD_MS = 60_000
 """What a handler may take to load, beside the timeout of the invocation that waits for it. Lambda
 gives it 10 s before it starts anew; ours is for machines that do more than one thing."""
+
+
+_LOOK_S = 0.2
+"""How often somebody who waits for that looks whether it has taken too long."""
 
 
 class _Loaded(Exception):
@@ -85,16 +90,33 @@ class LiveFunction:
         return self.now() + self.calls.timeout_ms if self._unanswered else None
 
     def warm_up(self) -> None:
-        """Have an environment with the handler loaded, and wait for it; raises what load raises."""
+        """Have an environment with the handler loaded, and wait for it.
+
+        Raises what `load` raises, HandlerError E306 when that takes too long.
+        """
         results: SimpleQueue[FunctionResult] = SimpleQueue()
 
         def no_event() -> dict[str, Any]:
             raise _Loaded
 
         self.submit(no_event, "", results.put)
-        error = results.get().error
+        error = self._awaited(results).error
+        if isinstance(error, TaskTimedOut):
+            raise HandlerError(
+                "E306",
+                f"{self.name} is still loading after {_LOAD_MS // 1000} s",
+                why="the code at the top of its module does not come to an end; AWS gives it 10 s",
+                fix="what takes long, into the handler",
+            )
         if error is not None and not isinstance(error, _Loaded):
             raise error
+
+    def _awaited(self, results: SimpleQueue[FunctionResult]) -> FunctionResult:
+        while True:
+            try:
+                return results.get(timeout=_LOOK_S)
+            except Empty:
+                self.expire(self.now())
 
     def submit(
         self,
@@ -102,7 +124,7 @@ class LiveFunction:
         request_id: str,
         done: Callable[[FunctionResult], None],
     ) -> None:
-        """Queue an invocation; `done` is called once, in the function's thread or in the caller's.
+        """Queue an invocation; `done` is called once, by its thread or by one that calls in here.
 
         The event is built in the function's thread; what that raises is the invocation's error.
         """

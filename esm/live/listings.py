@@ -13,6 +13,7 @@ from typing import Protocol
 
 from esm.core.failure import backoff_ms
 from esm.core.model import Position, Shard
+from esm.lineage import lacks_children
 from esm.live.clock import LiveClock
 from esm.live.workers import Workers
 from esm.pipeline import Pipeline
@@ -97,7 +98,8 @@ class Listings:
     ) -> None:
         self._asked[pipeline] -= 1
         self._listener.listed(pipeline, places, shards)
-        if _lacks_children(pipeline, shards):
+        assert pipeline.stream is not None
+        if lacks_children(pipeline.stream.done, shards):
             # A listing may lag behind the end of a shard; of a stream that was turned off there
             # will be none.
             self._ask_again(pipeline, times, may_be_news=times <= _SOON)
@@ -126,11 +128,3 @@ class Listings:
             self.watch_retention(pipeline)
 
         self._listener.pollers(pipeline).submit(look)
-
-
-def _lacks_children(pipeline: Pipeline, shards: Sequence[Shard]) -> bool:
-    """Whether a shard that was read to its end has no child in a listing yet."""
-    assert pipeline.stream is not None
-    parents = {parent for shard in shards for parent in shard.parent_ids}
-    listed = {shard.shard_id for shard in shards}
-    return any(each in listed and each not in parents for each in pipeline.stream.done)

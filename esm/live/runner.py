@@ -71,7 +71,7 @@ class LiveInvoker(Protocol):
         request_id: str,
         done: Callable[[FunctionResult], None],
     ) -> None:
-        """Queue an invocation; `done` is called once, in another thread."""
+        """Queue an invocation; `done` is called once, by whatever thread, the caller's too."""
 
     def expire(self, now_ms: int) -> None:
         """Give up an invocation that is past its deadline."""
@@ -169,7 +169,7 @@ class LiveRunner(Runner):
             now_ms = self.clock.now_ms()
             self._do_what_is_late(now_ms)
             due_ms = self._next_due_ms() if self._starts else self._agenda.next_due_ms()
-            if due_ms is not None and due_ms <= now_ms:
+            if due_ms is not None and due_ms <= min(now_ms, until_ms):
                 if self._held and self._held[0].since_ms + _LONGEST_HOLD_MS <= now_ms:
                     self._commit(now_ms)
                 return None
@@ -319,9 +319,9 @@ class LiveRunner(Runner):
         self._agenda.note_read(
             shard, refused=isinstance(read, PollFailed) and read.reason is PollFailure.THROTTLED
         )
-        message = Idle(1) if is_nothing else command
-        self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
         is_caught_up = isinstance(read, RecordsArrived) and not read.millis_behind
+        message = Idle(1) if is_nothing and is_caught_up else command
+        self.trace.add(now_ms, shard.pipeline.name, shard.machine.shard_id, message)
         if is_caught_up:
             self._caught_up.add(shard)
         else:
@@ -336,9 +336,17 @@ class LiveRunner(Runner):
         self._held.append(_Held(shard, command, request_id, now_ms))
 
     def _submit(self, shard: OpenedShard, command: Invoke, request_id: str) -> None:
-        event = partial(shard.pipeline.event, shard.machine.shard_id, command)
+        event = partial(self._event, shard, command)
         done = partial(self._returned, shard, command, request_id)
         self.functions[shard.pipeline].submit(event, request_id, done)
+
+    def _event(self, shard: OpenedShard, command: Invoke) -> dict[str, object]:
+        """In the function's thread; a mistake of ours is none of the function's."""
+        try:
+            return shard.pipeline.event(shard.machine.shard_id, command)
+        except Exception as error:
+            self._failed(error)
+            raise
 
     def _returned(
         self, shard: OpenedShard, command: Invoke, request_id: str, result: FunctionResult

@@ -32,6 +32,11 @@ _KEY_INDEX, _HASH_KEY_INDEX, _DATA = 1 << 3 | _VARINT, 2 << 3 | _VARINT, 3 << 3 
 # An explicit hash key is a decimal number below 2^128.
 _HASH_KEY_DIGITS = 39
 
+# Of a consumer's position: the lower bits count the parts of an aggregate; whole records have
+# them all set.
+PART_BITS = 20
+WHOLE = (1 << PART_BITS) - 1
+
 
 class UserRecord(NamedTuple):
     """One record as its producer meant it; `hash_key` is its explicit hash key, if it has one."""

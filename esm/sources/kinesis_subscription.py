@@ -15,6 +15,7 @@ import msgspec
 from esm.clock import Stopwatch
 from esm.core.model import AtTimestamp, Latest, Position, Shard, TrimHorizon
 from esm.hosts import is_loopback
+from esm.payloads.kpl import PART_BITS
 from esm.ports import SourceUnavailable
 from esm.sources.hash_keys import HashKeyRange
 from esm.sources.kinesis import KinesisSource
@@ -22,7 +23,6 @@ from esm.sources.kinesis_subscription_pace import Pace
 from esm.sources.kinesis_subscription_place import Parts, Progress
 from esm.sources.kinesis_subscription_reader import SubscriptionReader
 from esm.sources.kinesis_subscription_wire import (
-    PART_BITS,
     SUBSCRIBE,
     keep_stream,
     starting_position,

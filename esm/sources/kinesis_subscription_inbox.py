@@ -9,7 +9,7 @@ from threading import Condition
 
 from esm.core.messages import PollFailed, RecordsArrived
 from esm.payloads.kinesis import KinesisRecord
-from esm.sources.kinesis_subscription_wire import WHOLE
+from esm.payloads.kpl import WHOLE
 
 # No more is taken in while so much waits.
 WAITING_RECORDS = 10_000

@@ -8,12 +8,10 @@ from typing import Any
 
 from esm.core.model import After, Position, TrimHorizon
 from esm.payloads.kinesis import KinesisRecord
-from esm.payloads.kpl import may_be_aggregate, user_records
+from esm.payloads.kpl import PART_BITS, WHOLE, may_be_aggregate, user_records
 from esm.sources.aggregates import own_and_strays, parts_of
 from esm.sources.hash_keys import HashKeyRange
 from esm.sources.kinesis_subscription_wire import (
-    PART_BITS,
-    WHOLE,
     PushedEvent,
     starting_position,
 )

@@ -22,15 +22,12 @@ from urllib3.exceptions import HTTPError
 from esm.core.model import After, AtTimestamp, Latest, Position
 from esm.instants import from_ms
 from esm.payloads.kinesis import KinesisRecord, weighed_record
+from esm.payloads.kpl import PART_BITS, WHOLE
 from esm.sources.kinesis_wire import WireRecord
 from esm.sources.live_calls import UNREADABLE, CallFailed, failure_of
 
 SUBSCRIBE = "before-parse.kinesis.SubscribeToShard"
 _STREAM = "EsmStream"
-
-# Of a position: the lower bits count the parts of an aggregate; whole records have them all set.
-PART_BITS = 20
-WHOLE = (1 << PART_BITS) - 1
 
 
 class PushedEvent(msgspec.Struct, gc=False, rename="pascal"):

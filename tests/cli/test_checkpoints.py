@@ -124,6 +124,19 @@ def test_a_file_that_is_none(ran: Desk, arguments: list[str]):
     assert ran.path.read_text() == "no database"
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("-o", "json"), ("--endpoint-url", "http://127.0.0.1:1"), ("--aws", "")]
+)
+def test_options_of_the_list_do_nothing_for_reset(ran: Desk, option: str, value: str):
+    arguments = [each for each in (option, value) if each]
+    refused = ran.run(*arguments, "reset", "Enrich", "--to-earliest", "--execute")
+    assert refused.code == 2
+    name = "--output" if option == "-o" else option
+    assert "E480" in refused.err
+    assert f"{name} is of the list, not of reset" in refused.err
+    assert set(ran.checkpoints()) == {FIRST, SECOND}
+
+
 def test_an_endpoint_elsewhere_is_not_asked(ran: Desk):
     ended = ran.run("--endpoint-url", "http://192.0.2.1:4566")
     assert (ended.code, ended.out) == (5, "")

@@ -11,8 +11,8 @@ import pytest
 from checkpoint_desk import CONSUMER, FIRST, NOW_MS, NUMBER, SECOND, SIGNUPS, WINDOW, Desk
 
 from esm.cli.checkpoints_places import position_of, sequence_number_of
+from esm.payloads.kpl import PART_BITS, WHOLE
 from esm.ports import Checkpoint
-from esm.sources.kinesis_subscription_wire import PART_BITS, WHOLE
 
 HOUR_MS = 3_600_000
 PLAN = f"""\

@@ -153,6 +153,24 @@ def test_once_more_makes_nothing_and_loses_nothing(
     assert "Messages" not in clients("sqs").receive_message(QueueUrl=dead)
 
 
+def test_what_a_stream_keeps_against_the_template_is_told(aws: EmbeddedAws, tmp_path: Path):
+    provide(written(tmp_path, ALL), aws.url, REGION)
+    changed = ALL.replace("ShardCount: 3, RetentionPeriodHours: 48", "ShardCount: 2")
+    template = written(tmp_path, changed)
+    told: list[str] = []
+
+    assert provide(template, aws.url, REGION, remark=told.append) == []
+
+    place = template.streams["Orders"].place
+    assert told == [
+        f"stream/orders keeps its ShardCount of 3: {place} has 2",
+        f"stream/orders keeps its RetentionPeriodHours of 48: {place} has 24",
+    ]
+    told.clear()
+    provide(written(tmp_path, ALL), aws.url, REGION, remark=told.append)
+    assert told == []
+
+
 def test_a_subscription_that_is_written_later_is_made_later(
     aws: EmbeddedAws, clients: Clients, tmp_path: Path
 ):

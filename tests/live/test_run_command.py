@@ -152,6 +152,52 @@ def test_everything_that_happened_is_in_the_trace(desk: Desk):
     assert (desk.folder / "run.jsonl").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("trace", "what"), [("one.jsonl", "a capture"), ("template.yaml", "the template")]
+)
+def test_a_trace_replaces_nothing_that_the_run_reads(desk: Desk, trace: str, what: str):
+    desk.capture("one.jsonl", "a")
+    before = (desk.folder / trace).read_bytes()
+    refused = desk.run("run", *FAST, "--feed", "one.jsonl", "--trace", trace)
+    assert refused.code == 2
+    assert refused.stderr == f"{trace}  E486  the trace would replace {what}\n"
+    assert (desk.folder / trace).read_bytes() == before
+
+
+def test_a_feed_that_the_end_cuts_short_is_told(desk: Desk):
+    desk.capture("three.jsonl", "a", "b", "c")
+    running = desk.start("run", *FAST, "--feed", "three.jsonl", "--feed-speed", "0.001")
+    running.until_seen("a")
+    running.signal(signal.SIGTERM)
+    assert running.wait() == 0
+    assert running.stderr.splitlines()[-1] == (
+        "three.jsonl: 1 of 3 records put: the run ended first"
+    )
+    assert desk.seen == ["a"]
+
+
+def test_a_feed_that_cannot_be_put_ends_the_run_in_one_complaint(desk: Desk):
+    desk.capture("one.jsonl", "a")
+    change = {
+        "eventID": "1",
+        "eventName": "REMOVE",
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_767_225_600,
+            "Keys": {"id": {"S": "1"}},
+            "SequenceNumber": "1",
+            "SizeBytes": 1,
+            "StreamViewType": "KEYS_ONLY",
+        },
+    }
+    (desk.folder / "change.json").write_text(json.dumps({"Records": [change]}))
+    feeds = ("--feed", "one.jsonl", "--feed", f"{MAPPING}=change.json")
+    refused = desk.run("run", *FAST, *feeds)
+    assert refused.code == 2
+    assert refused.stderr.count("E493") == 1
+    assert "Traceback" not in refused.stderr
+
+
 class TestState:
     def test_a_second_run_on_the_same_state_is_refused(self, desk: Desk):
         first = desk.start("run", *FAST)
@@ -283,6 +329,49 @@ class TestMistakes:
         refused = desk.run("run", "--endpoint-url", url)
         assert refused.code == 2
         assert f"{url} is no endpoint" in refused.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("--limits", "--aws"), "--limits is of the embedded AWS: --aws is another"),
+            (("--port", "1", "--aws"), "--port is of the embedded AWS: --aws is another"),
+            (
+                ("--limits", "--endpoint-url", "http://127.0.0.1:1"),
+                "--limits is of the embedded AWS: --endpoint-url is another",
+            ),
+            (("--feed-speed", "2"), "--feed-speed is of --feed, which is not given"),
+        ],
+    )
+    def test_an_option_that_nothing_would_come_of(
+        self, desk: Desk, arguments: tuple[str, ...], said: str
+    ):
+        refused = desk.run("run", *arguments)
+        assert refused.code == 2
+        assert said in refused.stderr
+
+    def test_one_that_stands_in_the_surroundings_is_for_other_commands_as_well(self, desk: Desk):
+        ended = desk.run("run", *FAST, "--until", "idle", ESM_FEED_SPEED="2")
+        assert ended.code == 0, ended.stderr
+
+    def test_limits_of_a_serve_that_runs_already(self, desk: Desk):
+        served = desk.serve()
+        refused = desk.run("run", "--limits")
+        assert refused.code == 2
+        assert f"--limits is of an AWS that this run starts, and {served.url}" in refused.stderr
+        assert "fix    esm serve --limits" in refused.stderr
+
+    def test_a_port_while_the_environment_names_all_endpoints(self, desk: Desk):
+        refused = desk.run("run", "--port", "0", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+        assert refused.code == 2
+        assert "--port is of an AWS that this run starts, and all is read" in refused.stderr
+
+    def test_how_often_to_read_what_is_pushed(self, desk: Desk):
+        path = desk.folder / "template.yaml"
+        consumer = "arn:aws:kinesis:us-east-1:123456789012:stream/orders/consumer/fan:1"
+        path.write_text(path.read_text().replace("!GetAtt Orders.Arn", consumer))
+        refused = desk.run("run", *FAST)
+        assert refused.code == 2
+        assert "E480  --poll-interval is of shards that are polled" in refused.stderr
 
     def test_a_profile_is_never_ignored(self, desk: Desk):
         refused = desk.run("run", "--profile", "work")
