@@ -11,9 +11,10 @@ import click
 from click.core import ParameterSource
 
 from esm.cli.command import ConfiguredCommand
+from esm.cli.common_options import duration
 from esm.cli.numbers import decimal
 from esm.errors import InvalidValue
-from esm.instants import duration_ms, parse_instant
+from esm.instants import parse_instant
 from esm.scenarios import names
 
 _KEYS_MAX = 1_000_000
@@ -43,14 +44,6 @@ def _instant(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Epoch milliseconds of ISO-8601 text."""
     try:
         return parse_instant(value)
-    except InvalidValue as error:
-        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
-
-
-def _duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Milliseconds of text like 1h30m."""
-    try:
-        return duration_ms(value)
     except InvalidValue as error:
         raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
 
@@ -255,7 +248,7 @@ def dynamodb(
         "for_ms",
         metavar="TIME",
         default="1h",
-        callback=_duration,
+        callback=duration,
         help="How long.  [1h]",
     ),
     click.option(

@@ -12,11 +12,12 @@ from typing import Any
 import click
 
 from esm.cli.command import ConfiguredCommand
+from esm.cli.common_options import duration
 from esm.cli.reaching import Reach, reach_options, take_reach
 from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.core.model import AtTimestamp, Latest, Position, TrimHorizon
 from esm.errors import InvalidValue
-from esm.instants import duration_ms, parse_instant
+from esm.instants import parse_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +51,6 @@ def _start(ctx: click.Context, param: click.Parameter, value: str) -> Position:
         raise click.BadParameter(message, ctx, param) from None
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Milliseconds of text like 30s."""
-    try:
-        return None if value is None else duration_ms(value)
-    except InvalidValue as error:
-        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
-
-
 @click.command(cls=ConfiguredCommand)
 @click.argument("stream", metavar="MAPPING|STREAM")
 @click.option(
@@ -76,7 +69,7 @@ def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     help="trim_horizon, latest, or a time.  [latest]",
 )
 @click.option(
-    "--for", "for_ms", callback=_duration, metavar="TIME", help="How long.  [until Ctrl-C]"
+    "--for", "for_ms", callback=duration, metavar="TIME", help="How long.  [until Ctrl-C]"
 )
 @click.option("--count", type=click.IntRange(1), help="How many records at most.  [no limit]")
 @click.option("--shard", "shards", multiple=True, metavar="ID", help="Only this one.  [all]")

@@ -5,7 +5,6 @@ Only the command line; what it does is `esm.cli.replaying`, imported when it is 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,11 @@ import click
 from click.core import ParameterSource
 
 from esm.cli.command import ConfiguredCommand
+from esm.cli.common_options import duration, fail_on_option
 from esm.cli.options import mapping_options, take_properties
 from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.cli.variables import VariablesFile, variables_option
-from esm.errors import InvalidValue
-from esm.instants import duration_ms
 
-FAILURES = ("discarded", "dropped", "expired", "blocked", "function-error")
-_FAIL_ON = "discarded,dropped,expired,blocked"
 # What counts with --as-is.
 _WITHOUT_MAPPING = {
     "paths", "template_file", "parameter_overrides", "region", "config_file", "config_env",
@@ -29,7 +25,6 @@ _WITHOUT_MAPPING = {
     "latency", "streams", "as_is", "max_bytes", "seed", "fail_on", "output", "debug",
 }  # fmt: skip
 
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 Latency = str | tuple[str, str]
 """A duration, or two to draw from between."""
@@ -64,21 +59,13 @@ class Options:
     debug: bool
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Milliseconds; a number alone is seconds."""
-    try:
-        return duration_ms(float(value) if _NUMBER.fullmatch(value) else value)
-    except InvalidValue as error:
-        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
-
-
 def _latency(ctx: click.Context, param: click.Parameter, value: str) -> Latency:
     """A duration, or a range `50ms..2s` to draw from."""
     low, dots, high = value.partition("..")
-    first = _duration(ctx, param, low)
+    first = duration(ctx, param, low)
     if not dots:
         return f"{first}ms"
-    last = _duration(ctx, param, high)
+    last = duration(ctx, param, high)
     if first > last:
         raise click.BadParameter(f"{low} is more than {high}", ctx, param)
     return f"{first}ms", f"{last}ms"
@@ -97,15 +84,6 @@ def _streams(
             raise click.BadParameter(f"{name!r} is given twice", ctx, param)
         streams.append((name, int(shards) if colon else 1))
     return tuple(streams)
-
-
-def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozenset[str]:
-    """The words of `--fail-on`."""
-    words = frozenset(value.split(",")) - {"none"}
-    if unknown := sorted(words - set(FAILURES)):
-        known = ", ".join((*FAILURES, "none"))
-        raise click.BadParameter(f"{unknown[0]!r} is none of {known}", ctx, param)
-    return words
 
 
 @click.command(cls=ConfiguredCommand)
@@ -156,7 +134,7 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
     "--limit",
     "limit_ms",
     default="8d",
-    callback=_duration,
+    callback=duration,
     help="Virtual time to go on after the last record.  [8d]",
 )
 @click.option(
@@ -172,12 +150,7 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
     help="A choice of esm's own.",
 )
 @click.option("--seed", type=int, default=0, help="Of everything drawn by chance.  [0]")
-@click.option(
-    "--fail-on",
-    default=_FAIL_ON,
-    callback=_failures,
-    help=f"What exit code 1 stands for; also function-error, none.  [{_FAIL_ON}]",
-)
+@fail_on_option
 @click.option("--timeline", is_flag=True, help="Tell all that happened, not only what went wrong.")
 @click.option(
     "-o",

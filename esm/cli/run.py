@@ -5,7 +5,6 @@ Only the command line; what it does is `esm.cli.running`, imported when it is do
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,11 @@ from typing import Any
 import click
 
 from esm.cli.command import ConfiguredCommand
+from esm.cli.common_options import duration, fail_on_option
 from esm.cli.given import is_typed
 from esm.cli.options import mapping_options, take_properties
 from esm.cli.template_options import TemplateOptions, take_template, template_options
 from esm.cli.variables import VariablesFile, variables_option
-from esm.errors import InvalidValue
-from esm.instants import duration_ms
-
-FAILURES = ("discarded", "dropped", "expired", "blocked", "function-error")
-_FAIL_ON = "discarded,dropped,expired,blocked"
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,33 +49,15 @@ class Options:
 IDLE = -1
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Milliseconds; a number alone is seconds."""
-    if value is None:
-        return None
-    try:
-        return duration_ms(float(value) if _NUMBER.fullmatch(value) else value)
-    except InvalidValue as error:
-        raise click.BadParameter(f"{error.message}: write {error.fix}", ctx, param) from None
-
-
 def _until(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    return IDLE if value == "idle" else _duration(ctx, param, value)
+    return IDLE if value == "idle" else duration(ctx, param, value)
 
 
 def _interval(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    interval_ms = _duration(ctx, param, value)
+    interval_ms = duration(ctx, param, value)
     if interval_ms == 0:
         raise click.BadParameter("0 would poll without a pause: write 0.01", ctx, param)
     return interval_ms
-
-
-def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozenset[str]:
-    words = frozenset(value.split(",")) - {"none"}
-    if unknown := sorted(words - set(FAILURES)):
-        known = ", ".join((*FAILURES, "none"))
-        raise click.BadParameter(f"{unknown[0]!r} is none of {known}", ctx, param)
-    return words
 
 
 @click.command(cls=ConfiguredCommand)
@@ -132,12 +108,7 @@ def _failures(ctx: click.Context, param: click.Parameter, value: str) -> frozens
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A choice of esm's own."
 )
-@click.option(
-    "--fail-on",
-    default=_FAIL_ON,
-    callback=_failures,
-    help=f"What exit code 1 stands for; also function-error, none.  [{_FAIL_ON}]",
-)
+@fail_on_option
 @click.option(
     "-o",
     "--output",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from esm.core.model import AtTimestamp, Latest, Position, Shard, TrimHorizon
+from esm.core.model import Latest, Position, Shard, TrimHorizon
 from esm.hosts import is_loopback
 from esm.instants import to_ms
 from esm.sources.dynamodb_changes import RETENTION_MS
@@ -85,9 +85,7 @@ class DynamoDbStreamSource:
         except CallFailed as failed:
             raise failed.unavailable from failed
         self._latest[shard_id] = answer.shard_iterator
-        # The clock that changes are told by is the server's.
-        date_ms = None if self._near else answer.response_metadata.date_ms
-        return AtTimestamp(now_ms if date_ms is None else date_ms)
+        return answer.response_metadata.pin(now_ms, near=self._near)
 
     def beginning(self, shard_id: str) -> Position:
         """The oldest record: nobody knows what was there before it."""

@@ -98,9 +98,7 @@ class KinesisSource:
         except CallFailed as failed:
             raise failed.unavailable from failed
         self._latest[shard_id] = answer.shard_iterator
-        # The clock that arrivals are told by is the server's.
-        date_ms = None if self._near else answer.response_metadata.date_ms
-        return AtTimestamp(now_ms if date_ms is None else date_ms)
+        return answer.response_metadata.pin(now_ms, near=self._near)
 
     def beginning(self, shard_id: str) -> Position:
         """The oldest record that the stream still has."""

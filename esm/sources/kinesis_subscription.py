@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from esm.clock import Stopwatch
-from esm.core.model import AtTimestamp, Latest, Position, Shard, TrimHorizon
+from esm.core.model import Latest, Position, Shard, TrimHorizon
 from esm.hosts import is_loopback
 from esm.payloads.kpl import PART_BITS
 from esm.ports import SourceUnavailable
@@ -154,10 +154,8 @@ class KinesisConsumerSource:
     def _pin_latest(self, shard_id: str, now_ms: int) -> tuple[SubscriptionReader, Position]:
         response = self._subscribe(shard_id, starting_position(Latest()))
         stream = stream_of(response)
-        # The clock that arrivals are told by is the server's.
         metadata = msgspec.convert(response["ResponseMetadata"], Metadata)
-        date_ms = None if self._near else metadata.date_ms
-        place = AtTimestamp(now_ms if date_ms is None else date_ms)
+        place = metadata.pin(now_ms, near=self._near)
         reader = self._reader(shard_id)
         reader.start(partial(Progress, place, self.retention_ms, was_there=True), stream)
         return reader, place

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from esm.core.model import AtTimestamp
 from esm.instants import to_ms
 from esm.payloads.kinesis import KinesisRecord, weighed_record
 from esm.payloads.kpl import AGGREGATE_BASE64
@@ -96,6 +97,11 @@ class Metadata(msgspec.Struct):
         except ValueError:
             return None
         return to_ms(date if date.tzinfo else date.replace(tzinfo=UTC))
+
+    def pin(self, now_ms: int, *, near: bool) -> AtTimestamp:
+        """The instant of an answer, by the clock that arrivals are told by: that of the server."""
+        date_ms = None if near else self.date_ms  # near, both clocks are one
+        return AtTimestamp(now_ms if date_ms is None else date_ms)
 
     @property
     def server(self) -> str | None:
